@@ -38,7 +38,7 @@ const ROOMS = {
     ],
     schedules: ['files', 'jobs', 'lifecycle', 'process', 'redis'],
     supervisor: ['metrics', 'process'],
-    tracing: [],
+    tracing: ['process'],
     webhooks: ['channel', 'jobs', 'lifecycle', 'tracing'],
   },
   'src/worker': {

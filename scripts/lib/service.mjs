@@ -14,7 +14,7 @@ const PUBLIC_CHANNELS = JSON.stringify([
 ]);
 
 /**
- * Runs a private Redis (unless `REDIS_URL` names one), the API and a worker.
+ * Runs a private Redis (unless `REDIS_URL` or `REDIS_URL_FILE` names one), the API and a worker.
  * @param write receives the output of the children: (name, line) => void
  * @param nodeArgs arguments for node before the script's path
  * @param cancelled a promise that ends the start: the children may be waiting for a Redis that is away
@@ -31,12 +31,16 @@ export async function startService({ root, env, write, nodeArgs = [], cancelled 
     data.release();
   };
   try {
-    const redisUrl =
-      env.REDIS_URL || (await startPrivateRedis(supervisor, await ensureRedisServer(), data.path, graceMs));
+    const redis =
+      env.REDIS_URL || env.REDIS_URL_FILE
+        ? {}
+        : {
+            REDIS_URL: await startPrivateRedis(supervisor, await ensureRedisServer(), data.path, graceMs),
+          };
     const childEnv = {
       ...env,
+      ...redis,
       DATA_DIR: data.path,
-      REDIS_URL: redisUrl,
       CHANNEL_RULES: env.CHANNEL_RULES || PUBLIC_CHANNELS,
       // A page asks for a dozen files.
       LOG_REQUESTS: env.LOG_REQUESTS || 'debug',

@@ -25,7 +25,7 @@ import { requestTrace } from './http/request-trace.js';
 import type { Serving } from './http/serving.js';
 import { boundUnreadBody } from './http/unread-body.js';
 import type { Limiter } from './limits/limiter.js';
-import { countRequests } from './limits/requests.js';
+import { countPages, countRequests } from './limits/requests.js';
 import { batchRoutes } from './routes/batch.js';
 import { BOARD_PATH, boardRoutes } from './routes/board.js';
 import { type ChannelRoutesOptions, channelRoutes } from './routes/channels.js';
@@ -64,6 +64,9 @@ const page = ['../web', '../../dist/web']
 
 /** Serve files only: a redirect to a folder would lack the base path. */
 const FILES_ONLY = { index: false, redirect: false };
+
+/** Browsers may keep a file whose name contains the hash of its content, so that a page costs one request the next time. */
+const NAMED_BY_HASH = { ...FILES_ONLY, immutable: true, maxAge: '1y' };
 
 /** The folder of the client, which pages can load without a build step. */
 const client = fileURLToPath(
@@ -135,7 +138,7 @@ export function createApp(options: AppOptions): Express {
   // A proxy may have replaced the host of the request.
   const own = config.PUBLIC_URL ? [new URL(config.PUBLIC_URL).origin] : [];
   app.use(refuseCrossSite([...own, ...origins]));
-  const limited = ['/v1', '/stream', BOARD_PATH, '/dashboard/sign-in'];
+  const limited = ['/v1', '/stream', BOARD_PATH, '/dashboard/sign-in', '/metrics'];
   app.use(limited, countRequests({ limiter, identify: (req) => options.access.identify(req) }));
   const stopping = (): boolean => serving.stopping;
   app.use(overload.handler);
@@ -149,14 +152,17 @@ export function createApp(options: AppOptions): Express {
   app.use('/v1/definitions', definitionRoutes(options));
   app.use(BOARD_PATH, boardRoutes(options));
   if (!embedded) app.use(metricsRoutes(options));
+  app.use(['/dashboard', '/docs', '/openapi.json', '/asyncapi.json'], countPages(limiter, 'page'));
   app.use(dashboardRoutes({ ...options, page: embedded ? undefined : page }));
+  app.use('/client', countPages(limiter, 'file'));
   app.use('/client/default-url.js', methods('GET'), sendDefaultUrl);
   app.use('/client', express.static(client, FILES_ONLY));
   app.use(referenceRoutes({ registry: options.registry, page: embedded ? undefined : page }));
   if (!embedded) {
-    if (page) {
-      app.use(pageFiles(page), express.static(page, FILES_ONLY));
-    }
+    if (page)
+      app.use('/assets', countPages(limiter, 'file'), express.static(`${page}/assets`, NAMED_BY_HASH));
+    app.use(countPages(limiter, 'page'));
+    if (page) app.use(pageFiles(page), express.static(page, FILES_ONLY));
     app.all('/', methods('GET'));
     app.use((req) => {
       throw new HeadwayError('not-found', `Nothing found at ${req.path.slice(0, 200)}.`);

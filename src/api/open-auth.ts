@@ -3,6 +3,7 @@ import type { TombstoneReader } from '../shared/job-index/tombstones.js';
 import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import { createAccess } from './auth/access.js';
+import { createAdminTokens } from './auth/admin-tokens.js';
 import type { AnonymousMode } from './auth/anonymous.js';
 import { createApiKeys } from './auth/api-keys.js';
 import { askOf, loadAuthorize } from './auth/hook.js';
@@ -50,6 +51,8 @@ export function openAuth(
   const { redis, keyspace } = connection;
   const apiKeys = createApiKeys(redis, keyspace);
   const revocations = createRevocations(redis, keyspace, apiKeys);
+  const secretsOfUsers = userSecrets(config, secrets.signing);
+  const adminTokens = createAdminTokens(secrets.adminTokens, secretsOfUsers);
   const access = createAccess({
     tokens: createTokens({
       secrets: secrets.signing,
@@ -57,12 +60,13 @@ export function openAuth(
       keys: secrets.keys,
       audience: config.JWT_AUDIENCE,
       issuer: config.JWT_ISSUER,
+      adminTokens,
     }),
     apiKeys,
     revocations,
     ask: secrets.ask,
     anonymous,
-    adminTokens: secrets.adminTokens,
+    adminTokens,
     limits: createCredentialLimits(limiter, config),
     readJob: connection.readJob,
     readTombstone,
@@ -73,6 +77,6 @@ export function openAuth(
     apiKeys,
     revocations,
     permissions: createPermissions(secrets.rules, secrets.ask),
-    adminSession: createAdminSession(config, userSecrets(config, secrets.signing)),
+    adminSession: createAdminSession(config, secretsOfUsers),
   };
 }

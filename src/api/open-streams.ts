@@ -38,6 +38,7 @@ export function openStreams(
     access,
     callers: limiter,
     atOnce: limiter.atOnce,
+    opens: limiter.streamOpens,
     maxStreams: maxStreamsOfProcess(config.LIMIT_STREAMS_PROCESS),
   });
   const streams = new StreamDoor({

@@ -163,6 +163,41 @@ describe('the owner of a job', () => {
     expect(await status(job, bearer(forged))).toBe(401);
   });
 
+  it('is not kept from signing in by the password of a proxy, which is passed on with every request', async () => {
+    const from = { 'X-Forwarded-For': '203.0.113.211' };
+    const foreign = { ...from, ...basic('ada:the password of the proxy') };
+    const call = (method: string, path: string, headers: Headers, body?: object): Promise<Response> =>
+      fetch(`${headway.api.url}${path}`, {
+        method,
+        redirect: 'manual',
+        headers: { ...headers, ...(body ? { 'Content-Type': 'application/json' } : {}) },
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      });
+    const both = (headers: Headers) =>
+      Promise.all([
+        call('GET', '/v1/jobs', headers),
+        call('POST', '/v1/channels/public.proxied', headers, { data: 1 }),
+      ]);
+    const anonymous = (await both(from)).map(({ status }) => status);
+    expect(anonymous).toEqual([200, 200]);
+    for (let i = 0; i < 5; i++) {
+      const answers = await Promise.all(Array.from({ length: 20 }, () => both(foreign)));
+      expect(new Set(answers.map((each) => each.map(({ status }) => status).join()))).toEqual(
+        new Set([anonymous.join()]),
+      );
+    }
+    const admin = basic(`:${ADMIN_TOKEN}`);
+    expect((await call('GET', '/dashboard/sign-in', { ...from, ...admin })).status).toBe(303);
+    const ended = {
+      ...from,
+      ...admin,
+      Cookie: `headway_token=${await jwt('ada', { headway: { adminToken: 'x' } })}`,
+    };
+    expect((await call('GET', '/v1/keys', ended)).status).toBe(200);
+    expect((await call('GET', '/v1/keys', { ...from, ...bearer(ADMIN_TOKEN) })).status).toBe(200);
+    expect((await call('GET', '/v1/keys', foreign)).status).toBe(401);
+  });
+
   it('returns 401 for admin requests if unauthenticated, and 403 to other users', async () => {
     const list = `${headway.api.url}/v1/jobs?owner=user:somebody`;
     const { visitor } = await start();

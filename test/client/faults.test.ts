@@ -329,10 +329,18 @@ describe('a connection', () => {
   });
 
   it('is repeated after a 503, a 429 and a broken response, and ends with a 204', async () => {
+    let refusedAt = 0;
+    let waitedMs = 0;
     const { url, requests } = await answering(
       (res) => res.writeHead(503).end('<h1>Bad gateway</h1>'),
-      (res) => res.writeHead(429).end(),
-      (res) => res.destroy(),
+      (res) => {
+        refusedAt = performance.now();
+        res.writeHead(429, { 'Retry-After': '1' }).end();
+      },
+      (res) => {
+        waitedMs = performance.now() - refusedAt;
+        res.destroy();
+      },
       stream('retry: 10\n\nid: e-1\nevent: active\ndata: {}\n\n'),
       (res) => res.writeHead(204).end(),
     );
@@ -340,6 +348,8 @@ describe('a connection', () => {
     for await (const { event } of createClient({ url }).watchJob('x.1')) seen.push(event);
     expect(seen).toEqual(['active']);
     expect(requests).toHaveLength(5);
+    // A limit that is reached says when to come back.
+    expect(waitedMs).toBeGreaterThan(990);
   });
 
   it('ends with a problem if the response is not a stream', async () => {

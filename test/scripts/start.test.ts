@@ -212,9 +212,11 @@ describe('npm start', () => {
     expect(processesOf(DATA_DIR)).toEqual([]);
   });
 
-  it('starts no Redis of its own if REDIS_URL is set', async () => {
+  it('starts no Redis of its own if REDIS_URL_FILE is set', async () => {
     const redis = await startRedis();
-    const env = { DATA_DIR: temporaryFolder(), REDIS_URL: redis.url };
+    const DATA_DIR = temporaryFolder();
+    const env = { DATA_DIR, REDIS_URL_FILE: join(DATA_DIR, 'redis-url') };
+    writeFileSync(env.REDIS_URL_FILE, `${redis.url}\n`);
     const started = start(env);
     await ready(started);
     const commands = processesOf(env.DATA_DIR).map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1'));

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { until } from './until.js';
 
@@ -25,6 +25,8 @@ export interface Collector {
   spans: ExportedSpan[];
   /** The content types of all exports. */
   types: Set<string | undefined>;
+  /** The headers of the last export. */
+  headers: IncomingHttpHeaders;
   /** How it answers from now on: not at all, or with a status. */
   answer: number | 'never';
   /** How many exports have arrived. */
@@ -48,6 +50,7 @@ export async function startCollector(): Promise<Collector> {
     req.on('end', () => {
       collector.exports++;
       collector.types.add(req.headers['content-type']);
+      collector.headers = req.headers;
       if (collector.answer === 'never') return;
       if (collector.answer === 200 && req.headers['content-type'] === 'application/json') {
         collector.spans.push(...spansIn(JSON.parse(body)));
@@ -60,6 +63,7 @@ export async function startCollector(): Promise<Collector> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans: [],
     types: new Set(),
+    headers: {},
     answer: 200,
     exports: 0,
     has: (what, condition) =>

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Request, Response } from 'express';
 import { jobChannel } from '../../shared/channel/keys.js';
 import { HeadwayError } from '../../shared/errors.js';
@@ -7,7 +7,8 @@ import { meantJobId } from '../../shared/jobs/queues.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
 import { noteInEntry } from '../http/request-entry.js';
-import type { CredentialLimits, Guess } from '../limits/credentials.js';
+import type { CredentialLimits } from '../limits/credentials.js';
+import type { AdminTokens } from './admin-tokens.js';
 import type { AnonymousMode } from './anonymous.js';
 import { type ApiKeys, isApiKey } from './api-keys.js';
 import type { Claim } from './claims.js';
@@ -85,8 +86,7 @@ export interface AccessOptions {
   ask: Ask;
   /** What callers without a token may do. */
   anonymous: AnonymousMode;
-  /** Each grants full access; empty when there is none. */
-  adminTokens: readonly string[];
+  adminTokens: AdminTokens;
   /** Limits how many credentials can be tried. */
   limits: CredentialLimits;
   readJob: SnapshotReader;
@@ -98,18 +98,13 @@ export interface AccessOptions {
 interface Proof {
   claim: Claim | 'admin';
   credential: Credential;
+  /** The fingerprint of the admin token. */
+  adminToken?: string;
 }
 
 export function createAccess(options: AccessOptions): Access {
   const { tokens, apiKeys, revocations, ask, anonymous, adminTokens, limits, readJob, readTombstone, log } =
     options;
-
-  const adminDigests = adminTokens.map(sha256);
-  const isAdminToken = (given: string | undefined): boolean => {
-    if (given === undefined || adminDigests.length === 0) return false;
-    const digest = sha256(given);
-    return adminDigests.some((admin) => timingSafeEqual(digest, admin));
-  };
 
   /** The proof of each request that identifies its caller. */
   const known = new WeakMap<Request, Proof>();
@@ -121,8 +116,6 @@ export function createAccess(options: AccessOptions): Access {
 
   /** What `identify` has verified. */
   const identified = new WeakMap<Request, Promise<Proof | undefined>>();
-  /** Wrong passwords. They matter only where an admin is required: a proxy may use passwords of its own. */
-  const wrongPasswords = new WeakMap<Request, Guess>();
 
   const proofOf = (req: Request): Promise<Proof | undefined> => identified.get(req) ?? verifyCaller(req);
   let notedRestricted = false;
@@ -139,36 +132,39 @@ export function createAccess(options: AccessOptions): Access {
   const verifyCaller = async (req: Request): Promise<Proof | undefined> =>
     remember(req, await findProof(req));
 
-  /** Compares a credential with the admin token. @throws HeadwayError `rate-limited` */
-  async function isFromAdmin(
-    req: Request,
-    token: string | undefined,
-    password: string | undefined,
-  ): Promise<boolean> {
-    const isGuess = token !== undefined && !isApiKey(token) && !isJwt(token);
-    if (!isGuess && isAdminToken(token)) return true;
-    const guessed = isGuess ? token : undefined;
-    for (const given of [guessed, password]) {
-      if (given === undefined) continue;
-      const guess = await limits.guess(req, () => isAdminToken(given));
-      if (guess.correct) return true;
-      if (given === guessed) await guess.answer();
-      else wrongPasswords.set(req, guess);
-    }
-    return false;
+  /** Returns the fingerprint of the admin token that a token equals. @throws HeadwayError `rate-limited` */
+  async function adminTokenIn(req: Request, token: string): Promise<string | undefined> {
+    if (isApiKey(token) || isJwt(token)) return adminTokens.match(token);
+    const guess = await limits.guess(req, () => adminTokens.match(token));
+    if (guess.found === undefined) await guess.answer();
+    return guess.found;
   }
+
+  /**
+   * Does the same for the password of HTTP Basic. It may be meant for a proxy in front of the service, which passes it on with
+   * every request. So a wrong one is a failed sign-in only where an admin is asked for one; elsewhere, the caller is anonymous.
+   */
+  async function adminPasswordIn(req: Request, asked: 'asked' | 'unasked'): Promise<string | undefined> {
+    const password = basicPassword(req);
+    if (password === undefined) return undefined;
+    const guess = await limits.guess(req, () => adminTokens.match(password), asked);
+    if (asked === 'asked' && guess.found === undefined) await guess.answer();
+    return guess.found;
+  }
+
+  const adminProof = (adminToken: string): Proof => ({ claim: 'admin', credential: {}, adminToken });
 
   async function findProof(req: Request): Promise<Proof | undefined> {
     const inHeader = bearer(req);
     const token = inHeader ?? queryTokens(req)[0] ?? tokenCookie(req);
     const isMisplaced = token !== undefined && token !== inHeader;
-    if (isMisplaced && isApiKey(token)) throw misplaced('an API key', 'Authorization: Bearer');
-    if (isMisplaced && (await isFromAdmin(req, token, undefined))) {
-      throw misplaced('the admin token', 'Authorization: Bearer or as the password of HTTP Basic');
+    if (isMisplaced && isApiKey(token)) throw new MisplacedError('an API key', 'Authorization: Bearer');
+    const inToken = token === undefined ? undefined : await adminTokenIn(req, token);
+    if (isMisplaced && inToken !== undefined) {
+      throw new MisplacedError('the admin token', 'Authorization: Bearer or as the password of HTTP Basic');
     }
-    if (await isFromAdmin(req, isMisplaced ? undefined : token, basicPassword(req))) {
-      return { claim: 'admin', credential: {} };
-    }
+    const adminToken = inToken ?? (await adminPasswordIn(req, 'unasked'));
+    if (adminToken !== undefined) return adminProof(adminToken);
     if (token === undefined) return void warnOfIgnoredCookie(req);
     if (isApiKey(token)) {
       const checkedAt = performance.now();
@@ -218,7 +214,7 @@ export function createAccess(options: AccessOptions): Access {
     if (token === undefined) return proof;
     const found = verify(req, token).then((verified) => remember(req, verified));
     return found.catch((error) => {
-      if (error instanceof HeadwayError && error.code === 'invalid-token') return proof;
+      if (isInvalidToken(error)) return proof;
       throw error;
     });
   }
@@ -236,8 +232,8 @@ export function createAccess(options: AccessOptions): Access {
   }
 
   function principalOf(req: Request, proof: Proof | undefined): Principal | undefined {
-    const { claim, credential } = proof ?? {};
-    if (claim === 'admin') return ADMIN;
+    const { claim, credential, adminToken } = proof ?? {};
+    if (claim === 'admin') return { ...ADMIN, adminToken };
     if (claim && 'subject' in claim) {
       const { subject: sub, tenant, admin, grants, claims, limits: own } = claim;
       const id = principalId(sub, tenant);
@@ -354,11 +350,21 @@ export function createAccess(options: AccessOptions): Access {
       return proof && principalOf(req, proof);
     },
     async requireAdmin(req) {
-      const caller = await principal(req);
-      if (caller?.admin) return caller;
-      await wrongPasswords.get(req)?.answer();
-      if (caller?.signedIn) throw new HeadwayError('forbidden', 'Admin access required.');
-      throw new HeadwayError('sign-in', 'Admin token required.');
+      let refusal: unknown = new HeadwayError('sign-in', 'Admin token required.');
+      try {
+        const caller = await principal(req);
+        if (caller?.admin) return caller;
+        if (caller?.signedIn) refusal = new HeadwayError('forbidden', 'Admin access required.');
+      } catch (error) {
+        // The cookie of a session that has ended does not keep an admin from signing in again.
+        if (!isInvalidToken(error) || error instanceof MisplacedError) throw error;
+        refusal = error;
+      }
+      const adminToken = await adminPasswordIn(req, 'asked');
+      if (adminToken === undefined) throw refusal;
+      const proof = remember(req, adminProof(adminToken));
+      identified.set(req, Promise.resolve(proof));
+      return { ...ADMIN, adminToken };
     },
     token: (jobId) => tokens.sign(jobId),
   };
@@ -382,11 +388,12 @@ const opens = (claim: Claim | 'admin', jobId: string): boolean =>
 /** Whether a token has the form of a JWT (RFC 7519), so that it is not a guess of the admin token. */
 const isJwt = (token: string): boolean => /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(token);
 
-const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+const isInvalidToken = (error: unknown): boolean =>
+  error instanceof HeadwayError && error.code === 'invalid-token';
 
 /** The error for a secret in a URL or a cookie. URLs are logged and shared. */
-const misplaced = (secret: string, where: string): HeadwayError =>
-  new HeadwayError(
-    'invalid-token',
-    `Send ${secret} as ${where} only. It must not be used in pages and URLs.`,
-  );
+class MisplacedError extends HeadwayError {
+  constructor(secret: string, where: string) {
+    super('invalid-token', `Send ${secret} as ${where} only. It must not be used in pages and URLs.`);
+  }
+}

@@ -41,6 +41,7 @@ export const userClaims = z.object({
       subscribe: patternsSchema,
       publish: patternsSchema,
       jobs: z.array(z.string()).max(100).optional(),
+      adminToken: z.string().max(100).optional(),
     })
     .prefault({}),
 });

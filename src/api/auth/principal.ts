@@ -17,6 +17,8 @@ export interface Principal {
   tenant?: string | undefined;
   /** What the token allows. */
   grants: Grants;
+  /** The fingerprint of the admin token that the caller sent; absent for an admin by another token. */
+  adminToken?: string | undefined;
   /** The credential of the request; absent for a visitor. */
   credential?: Credential | undefined;
   /** All claims of the token (RFC 7519, section 4), for the operator's code. */

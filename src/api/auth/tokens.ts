@@ -5,6 +5,7 @@ import { HeadwayError } from '../../shared/errors.js';
 import type { Config } from '../../shared/process/config.js';
 import type { Secrets } from '../../shared/process/secret-list.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
+import type { AdminTokens } from './admin-tokens.js';
 import { type Claim, userClaims } from './claims.js';
 import type { UserKeys } from './keys.js';
 
@@ -29,9 +30,12 @@ export interface TokensOptions {
   audience: string;
   /** The required issuer (`iss`) of user tokens; empty to accept any. */
   issuer: string;
+  /** The sessions of admins end with their tokens. */
+  adminTokens: Pick<AdminTokens, 'has'>;
 }
 
-export function createTokens({ secrets, ttlMs, keys, audience, issuer }: TokensOptions): Tokens {
+export function createTokens(options: TokensOptions): Tokens {
+  const { secrets, ttlMs, keys, audience, issuer, adminTokens } = options;
   const ring = createKeyRing(secrets);
   /** The first part of the token of every job. */
   const header = encoded({ alg: 'HS256', typ: 'JWT', kid: ring.kid });
@@ -52,7 +56,10 @@ export function createTokens({ secrets, ttlMs, keys, audience, issuer }: TokensO
       );
     }
     const { sub: subject, tenant, iat, jti, headway } = claims.data;
-    const { admin, subscribe, publish, jobs } = headway;
+    const { admin, subscribe, publish, jobs, adminToken } = headway;
+    if (adminToken !== undefined && !adminTokens.has(adminToken)) {
+      throw invalid('The admin token with which this session began is no longer valid. Sign in again.');
+    }
     // Always present: `jwtVerify` requires it.
     const { exp = 0 } = payload;
     return {
@@ -113,16 +120,23 @@ function unverified(token: string): JWTPayload | undefined {
   }
 }
 
-/** How long an admin who signed in with a browser stays signed in, in ms. */
+/** How long an admin who signed in with a browser stays signed in, in ms, unless the admin token is removed. */
 export const ADMIN_SESSION_MS = 12 * 3_600_000;
 /** The owner of jobs that such an admin starts. */
 const ADMIN_SUBJECT = 'headway:admin';
+
+/** Signs the token of an admin who signs in with a browser. @param adminToken the fingerprint of the admin token */
+export type AdminSession = (adminToken: string) => Promise<string>;
 
 /**
  * Signs the tokens of admins who sign in with a browser: user tokens with `admin` rights, without the admin token itself.
  * @param secrets those that verify user tokens
  */
-export function createAdminSession(config: Config, [newest]: Secrets): () => Promise<string> {
-  const user = { sub: ADMIN_SUBJECT, rights: { admin: true }, expiresMs: ADMIN_SESSION_MS };
-  return () => signUserToken(newest, config, user);
-}
+export const createAdminSession =
+  (config: Config, [newest]: Secrets): AdminSession =>
+  (adminToken) =>
+    signUserToken(newest, config, {
+      sub: ADMIN_SUBJECT,
+      rights: { admin: true, adminToken },
+      expiresMs: ADMIN_SESSION_MS,
+    });

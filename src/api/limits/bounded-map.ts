@@ -20,4 +20,9 @@ export class BoundedMap<Value> {
   delete(key: string): void {
     this.entries.delete(key);
   }
+
+  /** From the oldest entry to the newest. */
+  [Symbol.iterator](): MapIterator<[string, Value]> {
+    return this.entries[Symbol.iterator]();
+  }
 }

@@ -3,7 +3,7 @@ import type { Request } from 'express';
 import type { Config } from '../../shared/process/config.js';
 import { isLoopback } from '../../shared/process/loopback.js';
 import { networkOf } from './address.js';
-import { CALLER_LIMITS, type CallerLimit } from './names.js';
+import { CALLER_LIMITS, type CallerLimit, OPENS_PER_STREAM } from './names.js';
 
 /** How limits see a caller. A visitor is anonymous: a new cookie makes a new visitor, so only the address counts. */
 export type CallerKind = 'anonymous' | 'user' | 'key' | 'admin';
@@ -48,13 +48,17 @@ export function maximaOf(config: Config): Maxima {
       | 'ACTIVE_JOBS'
       | 'SCHEDULES'
       | 'STREAMS'
+      | 'STREAM_OPENS'
       | 'DASHBOARDS'
       | 'UPLOADS'
       | 'UPLOAD_BYTES';
-    const anonymous = config[`LIMIT_${name}_ANONYMOUS`];
-    const user = config[`LIMIT_${name}_USER`];
+    const maxOf = (who: 'ANONYMOUS' | 'USER' | 'KEY'): number => {
+      const max = config[`LIMIT_${name}_${who}`];
+      return max === '' ? OPENS_PER_STREAM * config[`LIMIT_STREAMS_${who}`] : max;
+    };
+    const [anonymous, user] = [maxOf('ANONYMOUS'), maxOf('USER')];
     const local = anonymous === 0 || user === 0 ? 0 : Math.max(anonymous, user);
-    return { anonymous, user, local, key: config[`LIMIT_${name}_KEY`], admin: 0 };
+    return { anonymous, user, local, key: maxOf('KEY'), admin: 0 };
   };
   return Object.fromEntries(CALLER_LIMITS.map((limit) => [limit, of(limit)])) as Maxima;
 }

@@ -4,10 +4,11 @@ import type { Keyspace } from '../../shared/keyspace.js';
 import type { Config } from '../../shared/process/config.js';
 import { type AtOnce, createAtOnce } from './at-once.js';
 import { type Callers, createCallers, type LimitedCaller, type Maxima, maxFor, maximaOf } from './caller.js';
-import type { CallerLimit, RateName } from './names.js';
+import { type CallerLimit, OPENS_PER_STREAM, type RateName } from './names.js';
 import type { OpenCounts } from './open-counts.js';
 import { createRates, type Rates, type RateTaking } from './rates.js';
 import { refusal, setLimitHeaders } from './refusal.js';
+import { createStreamOpens, type StreamOpens } from './stream-opens.js';
 
 /** Limits what callers use. */
 export interface Limiter extends Callers {
@@ -23,6 +24,8 @@ export interface Limiter extends Callers {
   rates: Rates;
   /** Limits how much callers have open at once. */
   atOnce: AtOnce;
+  /** Limits how often callers open streams. */
+  streamOpens: StreamOpens;
 }
 
 /** @param production whether the process runs with `NODE_ENV=production` */
@@ -33,7 +36,7 @@ export function createLimiter(
   production: boolean,
   counts: OpenCounts,
 ): Limiter {
-  const { LIMIT_LOOPBACK } = config;
+  const { LIMIT_LOOPBACK, LIMIT_STREAMS_ADDRESS, LIMIT_STREAM_OPENS_ADDRESS: opens } = config;
   const callers = createCallers(LIMIT_LOOPBACK !== 'auto' ? LIMIT_LOOPBACK : production ? 'on' : 'generous');
   const rates = createRates(redis, keyspace);
   const maxima: Maxima = maximaOf(config);
@@ -43,7 +46,12 @@ export function createLimiter(
   return {
     ...callers,
     max,
-    atOnce: createAtOnce({ counts, max, maxStreamsOfAddress: config.LIMIT_STREAMS_ADDRESS }),
+    atOnce: createAtOnce({ counts, max, maxStreamsOfAddress: LIMIT_STREAMS_ADDRESS }),
+    streamOpens: createStreamOpens({
+      counts,
+      max,
+      maxOfAddress: opens === '' ? OPENS_PER_STREAM * LIMIT_STREAMS_ADDRESS : opens,
+    }),
     async take(taking, res) {
       const { limit, max } = taking;
       const { allowed, remaining, retryAfterMs, resetMs } = await rates.take(taking);

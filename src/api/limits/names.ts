@@ -17,6 +17,8 @@ export const LIMITS = {
   'active-jobs': { of: 'active jobs' },
   schedules: { of: 'schedules' },
   streams: { of: 'open streams' },
+  'stream-opens': { of: 'streams opened', windowMs: MINUTE_MS },
+  'dashboard-opens': { of: 'dashboards and overviews opened', windowMs: MINUTE_MS },
   dashboards: { of: 'open dashboards and overviews' },
   uploads: { of: 'uploads at once' },
   'upload-bytes': { of: 'bytes of uploads', windowMs: DAY_MS, givenBack: true },
@@ -38,8 +40,12 @@ export const CALLER_LIMITS = [
   'active-jobs',
   'schedules',
   'streams',
+  'stream-opens',
   'dashboards',
   'uploads',
   'upload-bytes',
 ] as const;
 export type CallerLimit = (typeof CALLER_LIMITS)[number];
+
+/** How often in a minute a caller may open as many streams as it may have open, if no setting says otherwise. */
+export const OPENS_PER_STREAM = 3;

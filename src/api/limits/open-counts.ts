@@ -5,6 +5,8 @@ import { every } from '../../shared/process/every.js';
 import type { Logger } from '../../shared/process/log.js';
 import type { Service } from '../../shared/process/service.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
+import { serverNow } from '../../shared/redis/server-clock.js';
+import { type Recent, RecentCounts } from './recent-counts.js';
 import { limitScripts } from './scripts.js';
 
 /** How often a process publishes its counts, in ms. */
@@ -17,7 +19,7 @@ const MIN_SHARED = 2;
 const MAX_SHARED = 1000;
 
 /**
- * How much of each thing is open: in this process, at this moment, and in the other processes, as of a second ago. Counting
+ * How much of each thing is open, and how often it was opened lately: in this process, at this moment, and in the other processes, as of a second ago. Counting
  * needs no round trip, so it may be part of opening a stream. While Redis does not answer, each process counts for itself.
  */
 export interface OpenCounts extends Service {
@@ -25,6 +27,10 @@ export interface OpenCounts extends Service {
   of(name: string): number;
   add(name: string): void;
   remove(name: string): void;
+  /** How often something was noted in all processes, in the last two minutes. */
+  recent(name: string): Recent;
+  /** Notes that something has happened. @param max the limit on it */
+  note(name: string, max: number): void;
 }
 
 export function startOpenCounts(redis: Redis, keyspace: Keyspace, log: Logger): OpenCounts {
@@ -32,6 +38,7 @@ export function startOpenCounts(redis: Redis, keyspace: Keyspace, log: Logger): 
   const scripts = scriptsOf(redis, limitScripts);
   const id = randomUUID();
   const own = new Map<string, number>();
+  const lately = new RecentCounts();
   let others = new Map<string, number>();
   let readAt = Number.NEGATIVE_INFINITY;
   let published = false;
@@ -41,20 +48,25 @@ export function startOpenCounts(redis: Redis, keyspace: Keyspace, log: Logger): 
   const sharing = every(
     SHARE_MS,
     async () => {
+      const recent = lately.entries(serverNow());
+      const hasCounts = own.size > 0 || recent.length > 0;
       // A process without streams and uploads costs nothing.
-      if (own.size === 0 && !published) return;
-      published = own.size > 0;
-      others = sumOf(await share(published ? JSON.stringify(Object.fromEntries(largest(own))) : ''));
+      if (!hasCounts && !published) return;
+      published = hasCounts;
+      const counts = Object.fromEntries([...largest(own), ...recent]);
+      others = sumOf(await share(published ? JSON.stringify(counts) : ''));
       readAt = performance.now();
     },
     (error) => log.debug({ err: error }, 'could not share what is open with the other processes'),
   );
 
+  const elsewhere = (name: string): number =>
+    performance.now() - readAt < VALID_MS ? (others.get(name) ?? 0) : 0;
+
   return {
-    of(name) {
-      const elsewhere = performance.now() - readAt < VALID_MS ? (others.get(name) ?? 0) : 0;
-      return (own.get(name) ?? 0) + elsewhere;
-    },
+    of: (name) => (own.get(name) ?? 0) + elsewhere(name),
+    recent: (name) => lately.of(name, elsewhere, serverNow()),
+    note: (name, max) => lately.add(name, max, serverNow()),
     add(name) {
       own.set(name, (own.get(name) ?? 0) + 1);
     },

@@ -24,7 +24,7 @@ export interface RateTaking {
   /** Whose units these are: `who` or `address` of a `LimitedCaller`. */
   who: string;
   max: number;
-  /** A negative number gives units back. Defaults to 1. */
+  /** A negative number gives units back. May be a fraction. Defaults to 1. */
   units?: number;
 }
 

@@ -17,8 +17,8 @@ export interface CountRequestsOptions {
 }
 
 /**
- * Counts requests against the caller's `requests`. Requests for event streams do not count, because the number of streams has
- * its own limits, and a viewer that reconnects must not be refused. Those that fail do count, apart from the others, for their
+ * Counts requests against the caller's `requests`. Requests for event streams do not count, because streams have
+ * limits of their own, which let all viewers reconnect. Those that fail do count, apart from the others, for their
  * address: otherwise a caller could guess jobs and tokens without a limit.
  */
 export function countRequests({ limiter, identify }: CountRequestsOptions): RequestHandler {
@@ -55,12 +55,38 @@ export function countRequests({ limiter, identify }: CountRequestsOptions): Requ
 const isStream = (req: Request): boolean =>
   req.method === 'GET' && traitsOf(req).stream === true && Boolean(req.accepts('text/event-stream'));
 
-/** Counts a request for a stream if it fails. @throws HeadwayError `rate-limited` if too many from its address have failed */
-function countFailedStream(limiter: Limiter, req: Request, res: Response): void {
+/** The part of a request that a file of a page counts as, so that a page with its files counts as little more than one. */
+const FILE_UNITS = 0.05;
+
+/**
+ * Counts requests for pages and their files, and for unknown paths. They need no credential, so they count for their address,
+ * apart from its other requests. They never wait for Redis.
+ * @param of `file` for what a page loads by the dozen
+ */
+export function countPages(limiter: Limiter, of: 'page' | 'file'): RequestHandler {
+  const units = of === 'file' ? FILE_UNITS : 1;
+  return (req, _res, next) => {
+    const taking = takingOfAddress(limiter, req, 'pages');
+    if (taking) {
+      limiter.refuseKnown({ ...taking, units });
+      // Not awaited: the number may be exceeded by what arrives meanwhile.
+      limiter.rates.take({ ...taking, units }).catch(() => {});
+    }
+    next();
+  };
+}
+
+/** Returns what requests of a kind take that count for their address, apart from its other requests; `undefined` without a limit. */
+function takingOfAddress(limiter: Limiter, req: Request, kind: string): RateTaking | undefined {
   const caller = limiter.caller(req, undefined);
   const max = limiter.max('requests', caller);
-  if (max === undefined) return;
-  const taking: RateTaking = { limit: 'requests', who: `streams:${caller.who}`, max };
+  return max === undefined ? undefined : { limit: 'requests', who: `${kind}:${caller.who}`, max };
+}
+
+/** Counts a request for a stream if it fails. @throws HeadwayError `rate-limited` if too many from its address have failed */
+function countFailedStream(limiter: Limiter, req: Request, res: Response): void {
+  const taking = takingOfAddress(limiter, req, 'streams');
+  if (!taking) return;
   limiter.refuseKnown(taking);
   onAnswered(res, ({ status }) => {
     const failed = status === undefined || (status >= 400 && status < 500 && status !== 429);

@@ -122,8 +122,8 @@ const JSON_BODY: ErrorCode[] = [
   'unsupported-media-type',
 ];
 
-/** The paths that accept any `Host`. */
-const ANY_HOST = ['/healthz', '/readyz'];
+/** The health checks. They accept any `Host`, and have no limit. */
+const HEALTH = ['/healthz', '/readyz'];
 
 /** All error codes of an operation. */
 function codesOf(operation: Operation): ErrorCode[] {
@@ -133,12 +133,11 @@ function codesOf(operation: Operation): ErrorCode[] {
       ...errors,
       ...(body?.content['application/json'] ? JSON_BODY : []),
       ...(access === 'open' ? [] : (['invalid-token', 'sign-in', 'unavailable', 'internal'] as const)),
-      ...(path.startsWith('/v1/') || access !== 'open' ? (['rate-limited'] as const) : []),
       ...(isStream(operation) || operation.startsWork || path === '/readyz' ? (['overloaded'] as const) : []),
       ...(access === 'admin' ? ADMIN : []),
       ...(access === 'job' ? JOB : []),
       ...(method === 'get' ? [] : (['cross-site'] as const)),
-      ...(ANY_HOST.includes(path) ? [] : (['unknown-host'] as const)),
+      ...(HEALTH.includes(path) ? [] : (['unknown-host', 'rate-limited'] as const)),
     ]),
   ];
 }

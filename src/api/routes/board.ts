@@ -2,6 +2,7 @@ import { type Express, type NextFunction, type Request, type Response, Router } 
 import { HeadwayError } from '../../shared/errors.js';
 import type { OpenQueue, QueuePlan } from '../../shared/jobs/queues.js';
 import type { Access } from '../auth/access.js';
+import type { Principal } from '../auth/principal.js';
 import { basePath } from '../http/base-path.js';
 import { allowInlineStyles } from '../http/pages.js';
 
@@ -63,11 +64,11 @@ async function openBoard({ openQueue, plan }: BoardOptions): Promise<Express> {
 }
 
 /**
- * Checks that the caller is an admin. A browser asks any other visitor for a password.
+ * Returns the caller, who is an admin. A browser asks any other visitor for a password.
  * @throws HeadwayError like `access.requireAdmin`
  */
-export async function requireBoardAdmin(access: Access, req: Request, res: Response): Promise<void> {
-  await access.requireAdmin(req).catch((error: unknown) => {
+export function requireBoardAdmin(access: Access, req: Request, res: Response): Promise<Principal> {
+  return access.requireAdmin(req).catch((error: unknown) => {
     if (error instanceof HeadwayError && error.status === 401) res.set('WWW-Authenticate', CHALLENGE);
     throw error;
   });

@@ -3,7 +3,7 @@ import type { History } from '../../shared/dashboard/history.js';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Access } from '../auth/access.js';
 import { ownCookie, TOKEN_COOKIE } from '../auth/own-cookie.js';
-import { ADMIN_SESSION_MS } from '../auth/tokens.js';
+import { ADMIN_SESSION_MS, type AdminSession } from '../auth/tokens.js';
 import { basePath } from '../http/base-path.js';
 import { openPage } from '../http/pages.js';
 import { methods } from '../http/problem.js';
@@ -18,8 +18,7 @@ export interface DashboardRoutesOptions {
   dashboard: DashboardViewers;
   history: History;
   streams: StreamDoor;
-  /** Signs the token of an admin who signs in. */
-  adminSession: () => Promise<string>;
+  adminSession: AdminSession;
   /** The folder of the built pages; `undefined` when they are not built. */
   page: string | undefined;
 }
@@ -60,14 +59,17 @@ export function dashboardRoutes({
     throw new HeadwayError('not-found', 'The dashboard is not built. Run npm run build.');
   }
 
-  /** Signs in like the board. The cookie is for requests from the page, because browsers do not add the password to them. */
+  /**
+   * Signs in like the board. The cookie is for requests from the page, because browsers do not add the password to them. Only
+   * the admin token gets one: a session cannot be prolonged, and does not outlive another token.
+   */
   async function signIn(req: Request, res: Response): Promise<void> {
-    await requireBoardAdmin(access, req, res);
-    const { name, options } = ownCookie(req, TOKEN_COOKIE);
-    res
-      .cookie(name, await adminSession(), { ...options, maxAge: ADMIN_SESSION_MS })
-      .set('Cache-Control', 'no-store')
-      .redirect(303, `${basePath(req)}/dashboard`);
+    const { adminToken } = await requireBoardAdmin(access, req, res);
+    if (adminToken !== undefined) {
+      const { name, options } = ownCookie(req, TOKEN_COOKIE);
+      res.cookie(name, await adminSession(adminToken), { ...options, maxAge: ADMIN_SESSION_MS });
+    }
+    res.set('Cache-Control', 'no-store').redirect(303, `${basePath(req)}/dashboard`);
   }
 
   function signOut(req: Request, res: Response): void {

@@ -3,18 +3,23 @@ import type { Request, Response } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Access } from '../auth/access.js';
 import { onEnded } from '../exchange/exchange.js';
-import type { AtOnce, AtOnceLimit } from '../limits/at-once.js';
+import type { AtOnce } from '../limits/at-once.js';
 import type { Callers } from '../limits/caller.js';
+import type { StreamOpens } from '../limits/stream-opens.js';
 
 /** When to try again while a process has as many streams as it may, in ms. */
 const RETRY_AFTER_MS = 5000;
 /** The share of a process's open files that may be streams. */
 const STREAM_SHARE = 0.75;
 
+/** The limits that count a stream: a dashboard or overview counts as both. */
+export type StreamKind = 'streams' | 'dashboards';
+
 export interface AdmissionOptions {
   access: Pick<Access, 'knownCaller'>;
   callers: Callers;
   atOnce: AtOnce;
+  opens: StreamOpens;
   /** Maximum number of streams in this process; 0 for none. */
   maxStreams: number;
 }
@@ -23,12 +28,12 @@ export interface AdmissionOptions {
 export interface AdmittedStream {
   /**
    * Counts the stream as one of its caller, who has been identified.
-   * @throws HeadwayError `quota-exceeded` if the caller has as many as it may
+   * @throws HeadwayError `quota-exceeded` if the caller has as many as it may, `rate-limited` if it has opened too many
    */
-  countFor(limit: AtOnceLimit): void;
+  countFor(limit: StreamKind): void;
 }
 
-/** Limits the streams of this process, of each address and of each caller. Needs no round trip. */
+/** Limits the streams of this process, of each address and of each caller, and how often they are opened. Needs no round trip. */
 export class StreamAdmission {
   private open = 0;
   /** Shared by all streams: a closure in `accept` would keep each request in memory as long as its stream. */
@@ -40,10 +45,11 @@ export class StreamAdmission {
 
   /**
    * Counts a new request for a stream.
-   * @throws HeadwayError `unavailable` if this process, `quota-exceeded` if the address has as many as it may
+   * @throws HeadwayError `unavailable` if this process, `quota-exceeded` if the address has as many as it may; `rate-limited`
+   *   if the address has opened too many
    */
   accept(req: Request, res: Response): AdmittedStream {
-    const { callers, atOnce, maxStreams } = this.options;
+    const { callers, maxStreams } = this.options;
     if (maxStreams > 0 && this.open >= maxStreams) {
       throw new HeadwayError(
         'unavailable',
@@ -53,11 +59,11 @@ export class StreamAdmission {
       );
     }
     const address = callers.address(req);
-    const giveBack = address === undefined ? undefined : atOnce.holdStreamOf(address);
+    const giveBack = address === undefined ? undefined : this.holdFor(address);
     this.open++;
     onEnded(res, this.leave);
     if (giveBack) onEnded(res, giveBack);
-    const counted = new Set<AtOnceLimit>();
+    const counted = new Set<StreamKind>();
     return {
       countFor: (limit) => {
         // A stream that waited for Redis is admitted again.
@@ -67,10 +73,25 @@ export class StreamAdmission {
     };
   }
 
-  private countFor(limit: AtOnceLimit, req: Request, res: Response): void {
-    const { access, callers, atOnce } = this.options;
+  /** Counts a stream of an address. @returns gives it back */
+  private holdFor(address: string): () => void {
+    const { atOnce, opens } = this.options;
+    const giveBack = atOnce.holdStreamOf(address);
+    try {
+      opens.countOf(address);
+      return giveBack;
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
+  }
+
+  private countFor(limit: StreamKind, req: Request, res: Response): void {
+    const { access, callers, atOnce, opens } = this.options;
     const caller = callers.caller(req, access.knownCaller(req));
-    if (!caller.exempt) onEnded(res, atOnce.hold(limit, caller));
+    if (caller.exempt) return;
+    onEnded(res, atOnce.hold(limit, caller));
+    opens.count(limit, caller, res);
   }
 }
 

@@ -1,8 +1,7 @@
 import type { Request, Response } from 'express';
 import { writeTo } from '../../shared/channel/subscription.js';
 import { HeadwayError } from '../../shared/errors.js';
-import type { AtOnceLimit } from '../limits/at-once.js';
-import type { AdmittedStream } from './admission.js';
+import type { AdmittedStream, StreamKind } from './admission.js';
 import { HEARTBEAT, WAITING } from './frames.js';
 import {
   endStream,
@@ -47,16 +46,16 @@ export class PendingStream {
 
   /**
    * Counts the stream for its caller.
-   * @throws HeadwayError `quota-exceeded` if the caller has as many as it may
+   * @throws HeadwayError `quota-exceeded` if the caller has as many as it may, `rate-limited` if it has opened too many
    */
-  countFor(limit: AtOnceLimit): void {
+  countFor(limit: StreamKind): void {
     this.admitted?.countFor(limit);
   }
 
   /**
    * Opens the stream for an admitted viewer.
    * @param head the first bytes of the body, after the reconnection time
-   * @throws HeadwayError `quota-exceeded` if the caller has as many streams as it may
+   * @throws HeadwayError like {@link countFor}
    * @returns `undefined` when there is no viewer, because it has disconnected or the request was HEAD
    */
   async open(on: SinkEvents, head = ''): Promise<StreamSink | undefined> {

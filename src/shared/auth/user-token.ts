@@ -12,6 +12,8 @@ export interface UserRights {
   publish?: string[] | undefined;
   /** The kinds of job that the user may start; `undefined` means all. */
   jobs?: string[] | undefined;
+  /** In the session of an admin: the fingerprint of the admin token with which it began. It ends with that token. */
+  adminToken?: string | undefined;
 }
 
 /** The content of a user token. */

@@ -13,7 +13,7 @@ import { processSettings } from './process-settings.js';
 import { normalPublicUrl, publicUrlMistake } from './public-url.js';
 import { isSecretSetting } from './redact.js';
 import { type RedisSettings, redisSettingMistakes, redisSettings } from './redis-settings.js';
-import { readSecretFiles } from './secret-files.js';
+import { readSecretFiles, SECRET_SETTINGS } from './secret-files.js';
 import { secretList } from './secret-list.js';
 import { shedSettings } from './shed-settings.js';
 import { stopSettings } from './stop-settings.js';
@@ -238,7 +238,10 @@ function readSettings<S extends z.ZodObject<typeof redisSettings>>(
 ): z.output<S> {
   const names = Object.keys(schema.shape);
   const present = Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
-  const files = readSecretFiles(env, names);
+  const files = readSecretFiles(
+    env,
+    SECRET_SETTINGS.filter((name) => names.includes(name)),
+  );
   const parsed = schema.safeParse({ ...present, ...files.secrets });
   const mistakes = (parsed.error?.issues ?? []).map((issue) => {
     const name = String(issue.path[0]);

@@ -29,8 +29,11 @@ export interface LibraryOptions {
  * @throws ConfigError with one line per wrong value
  */
 export function librarySettings({ redis, settings = {} }: LibraryOptions): Config {
-  const given = Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]));
-  const replaced = SECRET_SETTINGS.filter((name) => name in settings || `${name}_FILE` in settings);
+  const given: Record<string, string> = {
+    ...Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)])),
+    ...(redis === undefined ? {} : { REDIS_URL: redis }),
+  };
+  const replaced = SECRET_SETTINGS.filter((name) => name in given || `${name}_FILE` in given);
   return readConfig({
     ...process.env,
     ...(redis === undefined ? {} : withoutRedis()),
@@ -44,7 +47,6 @@ export function librarySettings({ redis, settings = {} }: LibraryOptions): Confi
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn',
     AUDIT_LOG: process.env.AUDIT_LOG ?? 'off',
     ...given,
-    ...(redis === undefined ? {} : { REDIS_URL: redis }),
   });
 }
 

@@ -10,6 +10,15 @@ const GiB = 1024 ** 3;
 const limit = (preset: number, description: string) =>
   int(0).default(preset).describe(`${description} \`0\` turns the limit off.`);
 
+/** A limit on how many streams are opened in a minute. If empty, it follows from that on open streams. */
+const opens = (whose: string, description: string) =>
+  z
+    .union([z.literal(''), int(0)])
+    .default('')
+    .describe(
+      `Maximum number of streams per minute that ${description}, whether or not they are closed again. If empty, three times \`LIMIT_STREAMS_${whose}\`, so that all viewers can reconnect at once. \`0\` turns the limit off.`,
+    );
+
 /** The settings that limit what is stored and what is open. docs/operations/limits.md explains those of callers. */
 export const storageSettings = {
   FILES_URL: z
@@ -58,12 +67,25 @@ export const storageSettings = {
     30_000,
     'Maximum number of open streams in one API process, but at most three quarters of the files that it may open (`ulimit -n`). Further ones are refused with 503.',
   ),
+  LIMIT_STREAM_OPENS_ANONYMOUS: opens('ANONYMOUS', 'are opened without a token from one address'),
+  LIMIT_STREAM_OPENS_USER: opens('USER', 'one user opens'),
+  LIMIT_STREAM_OPENS_KEY: opens('KEY', 'are opened with one API key'),
+  LIMIT_STREAM_OPENS_ADDRESS: opens(
+    'ADDRESS',
+    'are opened from one address (IPv6: one /64 network), by all its callers',
+  ),
   LIMIT_DASHBOARDS_ANONYMOUS: limit(
     5,
-    'Maximum number of open dashboards and overviews (`?jobs=mine`) without a token from one address.',
+    'Maximum number of open dashboards and overviews (`?jobs=mine`) without a token from one address. Thirty times as many may be opened in a minute.',
   ),
-  LIMIT_DASHBOARDS_USER: limit(20, 'Maximum number of open dashboards and overviews of one user.'),
-  LIMIT_DASHBOARDS_KEY: limit(100, 'Maximum number of open dashboards and overviews with one API key.'),
+  LIMIT_DASHBOARDS_USER: limit(
+    20,
+    'Maximum number of open dashboards and overviews of one user. Thirty times as many may be opened in a minute.',
+  ),
+  LIMIT_DASHBOARDS_KEY: limit(
+    100,
+    'Maximum number of open dashboards and overviews with one API key. Thirty times as many may be opened in a minute.',
+  ),
   LIMIT_UPLOADS_ANONYMOUS: limit(20, 'Maximum number of uploads at once without a token from one address.'),
   LIMIT_UPLOADS_USER: limit(50, 'Maximum number of uploads at once of one user.'),
   LIMIT_UPLOADS_KEY: limit(500, 'Maximum number of uploads at once with one API key.'),

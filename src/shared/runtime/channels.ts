@@ -21,6 +21,7 @@ import { untilTaken } from '../redis/until-taken.js';
 
 export type { ChannelEvent } from '../channel/publisher.js';
 export { DataFormatError } from '../format/format.js';
+export { ConfigError } from '../process/config.js';
 export { UnusableRedisError } from '../redis/unusable.js';
 
 /** Options for {@link connectChannels}. Each defaults to the setting that is named with it. */
@@ -80,7 +81,7 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
   const scripts = { ...channelScripts, ...formatScripts };
   const redis: Redis = connectRedis(settings, 'report', { scripts });
   const log = createLogger(
-    { LOG_LEVEL: (env.LOG_LEVEL as Config['LOG_LEVEL']) || 'warn' },
+    { LOG_LEVEL: (env.LOG_LEVEL as Config['LOG_LEVEL']) || 'warn', ...settings },
     'headway-channels',
   );
   const patience = {

@@ -26,10 +26,12 @@ const HANDED_BACK = new Set(['DelayedError', 'WaitingError', 'WaitingChildrenErr
  * Loads OpenTelemetry, and sets up the export unless the program has done it. The exporter, the sampler and the resource follow
  * the environment variables of OpenTelemetry.
  * @param protocol the value of `OTEL_EXPORTER_OTLP_PROTOCOL`
+ * @param headers for the collector, in addition to those in the environment variables of OpenTelemetry
  */
 export async function openTracing(
   { role, embedded, version, log }: TracingOptions,
   protocol: string | undefined,
+  headers: Record<string, string>,
 ): Promise<{ tracing: Tracing; close(): Promise<void> }> {
   const isSetUp =
     (trace.getTracerProvider() as Partial<ProxyTracerProvider>).getDelegateTracer?.('headway') !== undefined;
@@ -62,7 +64,7 @@ export async function openTracing(
     const given = resources.detectResources({ detectors: [hostDetector, processDetector, envDetector] });
     const provider = new NodeTracerProvider({
       resource: resources.defaultResource().merge(own).merge(given),
-      spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter())],
+      spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ headers }))],
     });
     provider.register();
     return () => provider.shutdown();

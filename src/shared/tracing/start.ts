@@ -1,3 +1,4 @@
+import { collectorHeaders } from './collector-headers.js';
 import { setTracing, type TracingOptions, tracing } from './tracing.js';
 
 /** How long the end of a process waits for the last spans to be exported, in ms. */
@@ -18,9 +19,14 @@ export async function startTracing(options: TracingOptions, env = process.env): 
     log.warn({ endpoint }, 'tracing is off: OTEL_EXPORTER_OTLP_ENDPOINT must be an http:// or https:// URL');
     return async () => {};
   }
+  const { headers, problems } = collectorHeaders(env);
+  if (problems.length > 0) {
+    log.warn({}, `tracing is off: ${problems.join('; ')}`);
+    return async () => {};
+  }
   try {
     const { openTracing } = await import('./open-telemetry.js');
-    const opened = await openTracing(options, env.OTEL_EXPORTER_OTLP_PROTOCOL);
+    const opened = await openTracing(options, env.OTEL_EXPORTER_OTLP_PROTOCOL, headers);
     setTracing(opened.tracing);
     log.info({}, 'tracing is on');
     return async () => {

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { decodeProtectedHeader } from 'jose';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../../support/client.js';
 import { clientOf } from '../../support/client.js';
@@ -63,14 +64,20 @@ describe('a rolling rotation of secrets', () => {
 
   const kidOf = (token: string): string | undefined => decodeProtectedHeader(token).kid;
 
+  /** Signs in to the dashboard. @returns the cookie; `undefined` if there is none */
+  async function signIn({ url }: TestProcess, headers: Record<string, string>): Promise<string | undefined> {
+    const answer = await fetch(`${url}/dashboard/sign-in`, { headers, redirect: 'manual' });
+    expect(answer.status).toBe(303);
+    return answer.headers.getSetCookie()[0]?.split(';')[0];
+  }
+  const password = (token: string) => ({
+    Authorization: `Basic ${Buffer.from(`:${token}`).toString('base64')}`,
+  });
+
   /** Returns the name of each thing that `from` hands out and `to` does not accept. */
   async function lost(from: TestProcess, to: TestProcess): Promise<string[]> {
     const job = await clientOf(from.url).start('steps', { count: 1, intervalMs: 1 });
-    const signedIn = await fetch(`${from.url}/dashboard/sign-in`, {
-      headers: { Authorization: `Basic ${Buffer.from(`:${ADMIN_TOKEN}`).toString('base64')}` },
-      redirect: 'manual',
-    });
-    const session = signedIn.headers.getSetCookie()[0]!.split(';')[0]!;
+    const session = (await signIn(from, password(ADMIN_TOKEN)))!;
     const credentials: Record<string, Credential> = {
       'job token': ({ token }) => bearer(token),
       'admin session': () => ({ Cookie: session }),
@@ -123,5 +130,31 @@ describe('a rolling rotation of secrets', () => {
       expect(await status(api, NEW_ADMIN)).toBe(200);
       expect(await status(api, `${ADMIN_TOKEN},${NEW_ADMIN}`)).toBe(401);
     }
+  });
+
+  it('ends the sessions of an admin token that was removed, and no others', async () => {
+    const statusWith = async ({ url }: TestProcess, Cookie: string): Promise<number> =>
+      (await fetch(`${url}/v1/keys`, { headers: { Cookie } })).status;
+    const stays = (await signIn(added, password(ADMIN_TOKEN)))!;
+    const ends = (await signIn(added, password(NEW_ADMIN)))!;
+    for (const api of [added, swapped]) {
+      expect([await statusWith(api, stays), await statusWith(api, ends)]).toEqual([200, 200]);
+    }
+    // The process that has one of the two tokens is like one that was restarted without the other.
+    expect([await statusWith(old, stays), await statusWith(old, ends)]).toEqual([200, 401]);
+    const refused = await fetch(`${old.url}/admin/queues`, { headers: { Cookie: ends } });
+    expect([refused.status, await refused.json()]).toMatchObject([401, { code: 'invalid-token' }]);
+    // The stale cookie does not keep the admin from signing in again.
+    expect(await signIn(old, { Cookie: ends, ...password(ADMIN_TOKEN) })).toBeTruthy();
+    // A session, or another token of an admin, does not get a new session that would outlive it.
+    expect(await signIn(added, { Cookie: stays })).toBeUndefined();
+    const user = await signer(headway.env.TOKEN_SECRET!)({ headway: { admin: true } });
+    expect(await signIn(added, bearer(user))).toBeUndefined();
+    expect(await signIn(added, bearer(ADMIN_TOKEN))).toBeTruthy();
+    const { headway: rights } = decodeJwt<{ headway: Record<string, unknown> }>(stays.split('=')[1]!);
+    expect(rights).toEqual({ admin: true, adminToken: expect.stringMatching(/^[\w-]{43}$/) });
+    expect(JSON.stringify(rights)).not.toContain(
+      createHash('sha256').update(ADMIN_TOKEN).digest('base64url'),
+    );
   });
 });

@@ -1,6 +1,7 @@
 import { createSecretKey } from 'node:crypto';
 import { decodeProtectedHeader, exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, describe, expect, it } from 'vitest';
+import { createAdminTokens } from '../../../src/api/auth/admin-tokens.js';
 import { userKeys } from '../../../src/api/auth/keys.js';
 import { createTokens, type Tokens } from '../../../src/api/auth/tokens.js';
 import { keyIdOf } from '../../../src/shared/auth/key-ring.js';
@@ -14,7 +15,8 @@ async function tokensWith(env: Record<string, string>, secrets: Secrets = [OWN])
   const config = readConfig(env);
   const keys = await userKeys(config, secrets);
   const { JWT_AUDIENCE: audience, JWT_ISSUER: issuer } = config;
-  return createTokens({ secrets, ttlMs: 60_000, keys, audience, issuer });
+  const adminTokens = createAdminTokens(config.ADMIN_TOKEN, secrets);
+  return createTokens({ secrets, ttlMs: 60_000, keys, audience, issuer, adminTokens });
 }
 
 type Key = Parameters<SignJWT['sign']>[0];

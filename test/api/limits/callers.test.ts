@@ -132,6 +132,34 @@ describe('requests', () => {
     expect([other.status, other.headers.get('ratelimit')]).toEqual([404, expect.stringContaining('r=29;')]);
   });
 
+  it('for pages and their files count for the address, apart from the others, without tripping a visitor', async () => {
+    const by = caller();
+    const html = await (await send(by, 'GET', '/')).text();
+    const files = Array.from(html.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g), ([, file]) => file!);
+    expect(files.length).toBeGreaterThan(3);
+    // A browser keeps the files, but a visitor may use several browsers.
+    for (let i = 0; i < 15; i++) {
+      const loaded = await Promise.all(['/', ...files].map((path) => send(by, 'GET', path)));
+      expect(new Set(statuses(loaded))).toEqual(new Set([200]));
+      expect(loaded.at(-1)!.headers.get('cache-control')).toContain('immutable');
+    }
+    const paths = ['/', '/docs', '/dashboard', '/openapi.json', '/asyncapi.json', '/none', '/none.js'];
+    const refused = await until('too many were requested', async () => {
+      const answers = await Promise.all(paths.map((path) => send(by, 'GET', path)));
+      return answers.every(({ status }) => status === 429) ? answers : undefined;
+    });
+    await expectRefused(refused[0]!, 'requests', LIMITS.requests, 'rate-limited');
+    const probes = await Promise.all(Array.from({ length: 50 }, () => send(by, 'GET', '/healthz')));
+    expect(new Set(statuses(probes))).toEqual(new Set([200]));
+    expect((await send(by, 'GET', '/v1/definitions')).headers.get('ratelimit')).toContain('r=29;');
+    expect((await send(caller(), 'GET', '/docs')).status).toBe(200);
+    // The metrics are for admins, who are not limited.
+    const scrape = (token: string) => send({ ...by, token }, 'GET', '/metrics');
+    expect([(await scrape(ADMIN_TOKEN)).status, (await send(by, 'GET', '/metrics')).status]).toEqual([
+      200, 401,
+    ]);
+  });
+
   it('do not count for an admin, for this machine, and for others', async () => {
     const network = '2001:db8:7:7';
     const flood = await Promise.all(
@@ -230,16 +258,17 @@ describe('jobs', () => {
   it('count for a user, from every address, with a limit on active ones', async () => {
     const token = await signer(SECRET)({ sub: 'limited' });
     const user = () => ({ ...caller(), token });
-    const [one, two] = [await start(user(), LONG), await start(user(), LONG)];
-    expect(statuses([one, two])).toEqual([202, 202]);
-    const { id } = (await one.json()) as StartedJob;
-    let response: Response | undefined;
-    await until('two jobs are active', async () => {
-      response = await start(user());
-      return response.status === 429;
+    const batch = await send(user(), 'POST', '/v1/jobs:batch', { jobs: Array(3).fill(LONG) });
+    expect(batch.status).toBe(202);
+    const { jobs } = (await batch.json()) as { jobs: StartedJob[] };
+    // Jobs that were accepted are not held back, even if more are active then than the limit.
+    await until('all three are active', async () => {
+      const list = await send(user(), 'GET', '/v1/jobs?state=active');
+      return ((await list.json()) as { jobs: unknown[] }).jobs.length === 3;
     });
-    await expectRefused(response!, 'active-jobs', 2, 'quota-exceeded');
-    await send(user().token ? { ...user() } : user(), 'POST', `/v1/jobs/${id}/cancel`);
+    let response: Response | undefined = await start(user());
+    await expectRefused(response, 'active-jobs', 2, 'quota-exceeded');
+    for (const { links } of jobs.slice(1)) await send(user(), 'POST', links.cancel);
     const admitted: number[] = [];
     await until('the limit on unfinished jobs is reached', async () => {
       response = await start({ ...user(), api: admitted.length % 2 ? second : headway.api });
@@ -326,5 +355,19 @@ describe('sign-ins', () => {
     expect(tried).toEqual([...Array(LIMITS.badTokens).fill(401), 429, 429]);
     const valid = await signer(SECRET)({ sub: 'neighbour' });
     expect((await send({ ...by, token: valid }, 'GET', '/v1/jobs')).status).toBe(200);
+  });
+});
+
+describe('while Redis is away', () => {
+  it('pages are served, and limited by each process', async () => {
+    const by = caller();
+    await headway.redis.kill();
+    const pages = async () =>
+      statuses(await Promise.all(['/', '/docs', '/openapi.json'].map((path) => send(by, 'GET', path))));
+    expect(await pages()).toEqual([200, 200, 200]);
+    await until('too many were requested', async () => (await pages()).every((status) => status === 429));
+    expect((await send({ ...by, api: second }, 'GET', '/')).status).toBe(200);
+    await headway.redis.restart();
+    await until('it is ready', async () => (await send(by, 'GET', '/readyz')).status === 200);
   });
 });

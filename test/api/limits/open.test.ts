@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { startApi, type TestProcess } from '../../support/processes.js';
 import { signer } from '../../support/tokens.js';
@@ -10,8 +11,11 @@ import { until } from '../../support/until.js';
 
 const MiB = 1024 * 1024;
 const STREAM = '/stream?channel=public.a';
-/** A caller on another machine, behind a proxy on this one. */
-const REMOTE = '203.0.113.7';
+/** How many streams may be opened in a minute. */
+const OPENS = { anonymous: 30, user: 8, address: 60 };
+/** Each test has a caller on another machine, behind a proxy on this one. */
+let remote = '';
+let nextAddress = 1;
 
 describe('limits on what callers have open', () => {
   let headway: Headway;
@@ -27,12 +31,18 @@ describe('limits on what callers have open', () => {
         LIMIT_STREAMS_USER: '2',
         LIMIT_STREAMS_ADDRESS: '4',
         LIMIT_STREAMS_PROCESS: '9',
+        LIMIT_STREAM_OPENS_ANONYMOUS: String(OPENS.anonymous),
+        LIMIT_STREAM_OPENS_USER: String(OPENS.user),
+        LIMIT_STREAM_OPENS_ADDRESS: String(OPENS.address),
         LIMIT_DASHBOARDS_ANONYMOUS: '2',
         LIMIT_UPLOADS_ANONYMOUS: '1',
         LIMIT_UPLOAD_BYTES_ANONYMOUS: String(3 * MiB),
       },
     });
     other = await startApi(headway.env);
+  });
+  beforeEach(() => {
+    remote = `203.0.113.${nextAddress++}`;
   });
   afterEach(async () => {
     for (const controller of opened) controller.abort();
@@ -47,7 +57,7 @@ describe('limits on what callers have open', () => {
     const controller = new AbortController();
     opened.push(controller);
     const response = await fetch(url + path, {
-      headers: { Accept: 'text/event-stream', 'X-Forwarded-For': REMOTE, ...headers },
+      headers: { Accept: 'text/event-stream', 'X-Forwarded-For': remote, ...headers },
       signal: controller.signal,
     });
     const problem = response.status === 200 ? {} : ((await response.json()) as Record<string, unknown>);
@@ -90,7 +100,7 @@ describe('limits on what callers have open', () => {
 
   it('count requests that are pipelined, or whose client has gone before the answer', async () => {
     const { hostname, port } = new URL(headway.api.url);
-    const head = `GET ${STREAM} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: ${REMOTE}\r\n\r\n`;
+    const head = `GET ${STREAM} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: ${remote}\r\n\r\n`;
     const sockets: Socket[] = [];
     for (let i = 0; i < 4; i++) {
       const socket = connect(Number(port), hostname);
@@ -106,6 +116,57 @@ describe('limits on what callers have open', () => {
     for (const socket of sockets) socket.destroy();
     // All of them are given back: as many as before are allowed.
     await openMany(3);
+  });
+
+  it('hold for the streams that are opened in a minute, in all processes, even if they are closed at once', async () => {
+    const userOf = async (sub: string) => ({
+      Authorization: `Bearer ${await signer(headway.env.TOKEN_SECRET!)({ sub })}`,
+    });
+    /** Opens a stream and closes it, as soon as the address has few enough open ones. */
+    const openOnce = async (headers: Record<string, string>, url = headway.api.url) => {
+      const answer = await until('few are open', async () => {
+        const opened = await open(STREAM, headers, url);
+        return 'code' in opened && opened.code === 'quota-exceeded' ? undefined : opened;
+      });
+      answer.close();
+      return answer;
+    };
+    const openUntilRefused = async (headers: Record<string, string>) => {
+      for (let count = 0; ; count++) {
+        const answer = await openOnce(headers);
+        if (answer.status !== 200) return { count, answer };
+        expect(answer.headers.get('ratelimit-policy')).toMatch(/^"stream-opens";q=\d+;w=60$/);
+      }
+    };
+    const bea = await userOf('bea');
+    const { count, answer } = await openUntilRefused(bea);
+    expect(count).toBe(OPENS.user);
+    expect(answer).toMatchObject({
+      status: 429,
+      code: 'rate-limited',
+      limit: 'stream-opens',
+      max: OPENS.user,
+    });
+    const seconds = Number(answer.headers.get('retry-after'));
+    expect(seconds).toBeGreaterThan(0);
+    expect(seconds).toBeLessThanOrEqual(120);
+    expect(answer.headers.get('ratelimit')).toBe(`"stream-opens";r=0;t=${seconds}`);
+    await until('the other process knows', async () => (await openOnce(bea, other.url)).status === 429);
+    // Others are not affected, until the address has opened too many.
+    const elsewhere = { 'X-Forwarded-For': '198.51.100.12' };
+    const anonymous = await openUntilRefused(elsewhere);
+    expect([anonymous.count, anonymous.answer]).toMatchObject([OPENS.anonymous, { max: OPENS.anonymous }]);
+    const refusals: unknown[] = [];
+    for (let user = 0; !refusals.includes(OPENS.address); user++) {
+      const { answer: refused } = await openUntilRefused({ ...elsewhere, ...(await userOf(`user-${user}`)) });
+      refusals.push((refused as { max?: unknown }).max);
+    }
+    expect(refusals.length).toBeGreaterThan(1);
+    expect((await openOnce({ 'X-Forwarded-For': '198.51.100.11' })).status).toBe(200);
+    // What is open stays so, and other requests are answered.
+    expect(
+      (await fetch(`${headway.api.url}/v1/jobs`, { headers: { 'X-Forwarded-For': remote } })).status,
+    ).toBe(200);
   });
 
   it('hold for a whole process, for every caller', async () => {
@@ -128,7 +189,7 @@ describe('limits on what callers have open', () => {
   });
 
   it('hold for uploads at once, and for the bytes of a day', async () => {
-    const upload = async (body: RequestInit['body'], from = REMOTE) => {
+    const upload = async (body: RequestInit['body'], from = remote) => {
       const headers = { 'X-Forwarded-For': from };
       const init = { method: 'POST', body, headers, duplex: 'half' } as RequestInit;
       const response = await fetch(`${headway.api.url}/v1/files?name=x`, init);
@@ -141,7 +202,7 @@ describe('limits on what callers have open', () => {
     const half = connect(Number(port), hostname);
     half.on('error', () => {});
     half.write(
-      `POST /v1/files?name=x HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: ${REMOTE}\r\nContent-Length: ${2 * MiB}\r\n\r\nx`,
+      `POST /v1/files?name=x HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: ${remote}\r\nContent-Length: ${2 * MiB}\r\n\r\nx`,
     );
     const partial = join(headway.env.DATA_DIR!, 'files', 'tmp');
     await until('it has begun', () => existsSync(partial) && readdirSync(partial).length > 0);
@@ -171,6 +232,8 @@ describe('limits on what callers have open', () => {
     await until('the other process knows', async () => {
       const there = await open(STREAM, {}, other.url);
       there.close();
+      // Each stream that is opened meanwhile counts.
+      if (there.status === 200) await sleep(200);
       return there.status === 429;
     });
     await headway.api.kill();

@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { type Config, ConfigError, readConfig } from '../../../src/shared/process/config.js';
+import { describe, expect, it, vi } from 'vitest';
+import { type Config, ConfigError, configSchema, readConfig } from '../../../src/shared/process/config.js';
 import { keptSecrets } from '../../../src/shared/process/kept-secret.js';
+import { isSecretSetting, secretsOf } from '../../../src/shared/process/redact.js';
 import { librarySettings } from '../../../src/shared/process/settings.js';
 import { temporaryFolder } from '../../support/folder.js';
 
@@ -81,6 +82,60 @@ describe('a setting with secrets', () => {
     expect(readConfig({ WEBHOOK_SECRET_FILE: file }).WEBHOOK_SECRET).toEqual(WEBHOOK);
   });
 
+  /** A valid value of each setting that holds a secret. */
+  const SECRET_VALUES: Partial<Record<keyof Config, string | undefined>> = {
+    TOKEN_SECRET: A,
+    ADMIN_TOKEN: A,
+    JWT_SECRET: A,
+    WEBHOOK_SECRET: WEBHOOK[0],
+    ALERT_WEBHOOK_SECRET: WEBHOOK[0],
+    REDIS_URL: 'rediss://:pass%2Fword@redis.example:6380/2',
+    REDIS_PASSWORD: 'the password of Redis',
+    REDIS_SENTINEL_PASSWORD: 'the password of Sentinel',
+    JWT_JWKS_URL: 'https://user:password@keys.example/jwks.json',
+    ALERT_WEBHOOK_URL: 'https://hooks.example/services/T0/B0/XXXX',
+  };
+
+  it('can be read from a file, whichever setting it is, and is hidden in the logs', () => {
+    // A new setting with a secret needs a value here.
+    const names = (Object.keys(configSchema.shape) as Array<keyof Config>).filter(isSecretSetting);
+    expect(names.sort()).toEqual(Object.keys(SECRET_VALUES).sort());
+    const file = join(temporaryFolder(), 'secret');
+    for (const name of names) {
+      const value = SECRET_VALUES[name]!;
+      writeFileSync(file, `${value}\n`);
+      const beside: Record<string, string> =
+        name === 'REDIS_SENTINEL_PASSWORD' ? { REDIS_URL: 'redis+sentinel://sentinel.example/main' } : {};
+      const config = readConfig({ ...beside, [`${name}_FILE`]: file });
+      expect(config[name], name).toEqual(readConfig({ ...beside, [name]: value })[name]);
+      expect(
+        secretsOf(config).some((secret) => value.includes(secret) && secret.length >= 8),
+        name,
+      ).toBe(true);
+      expect(problemsOf({ [`${name}_FILE`]: file, [name]: value })).toEqual([
+        `${name}_FILE: must not be set together with ${name}`,
+      ]);
+      // Any text can be a password.
+      if (name.endsWith('PASSWORD')) continue;
+      writeFileSync(file, 'wrong, and still secret\n');
+      const [problem, ...others] = problemsOf({ [`${name}_FILE`]: file });
+      expect(problem).toMatch(new RegExp(`^${name}_FILE: `));
+      expect([problem, ...others].join()).not.toContain('still secret');
+    }
+  });
+
+  it('that is a URL has one line in its file, and replaces one of the environment', () => {
+    const file = join(temporaryFolder(), 'url');
+    const [REDIS_URL_FILE, redis] = [file, 'redis://redis.example:1'];
+    writeFileSync(file, `${redis}\nredis://redis.example:2\n`);
+    expect(problemsOf({ REDIS_URL_FILE })).toEqual([`REDIS_URL_FILE: ${file} must have one line`]);
+    writeFileSync(file, '\n');
+    expect(problemsOf({ REDIS_URL_FILE })).toEqual([`REDIS_URL_FILE: ${file} is empty`]);
+    vi.stubEnv('REDIS_URL_FILE', join(temporaryFolder(), 'none'));
+    expect(librarySettings({ jobs: [], redis }).REDIS_URL).toBe(redis);
+    vi.unstubAllEnvs();
+  });
+
   it('is refused with the name of the file that is wrong', () => {
     const folder = temporaryFolder();
     const file = join(folder, 'secret');
@@ -110,14 +165,10 @@ describe('a setting with secrets', () => {
   });
 
   it('of a program that embeds Headway replaces the one of the environment, also if that is a file', () => {
-    process.env.TOKEN_SECRET_FILE = join(temporaryFolder(), 'none');
-    try {
-      const settings = { TOKEN_SECRET: A };
-      expect(librarySettings({ jobs: [], settings }).TOKEN_SECRET).toEqual([A]);
-    } finally {
-      process.env.TOKEN_SECRET_FILE = undefined;
-      Reflect.deleteProperty(process.env, 'TOKEN_SECRET_FILE');
-    }
+    vi.stubEnv('TOKEN_SECRET_FILE', join(temporaryFolder(), 'none'));
+    const settings = { TOKEN_SECRET: A };
+    expect(librarySettings({ jobs: [], settings }).TOKEN_SECRET).toEqual([A]);
+    vi.unstubAllEnvs();
   });
 });
 

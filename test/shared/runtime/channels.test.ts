@@ -1,5 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Channels, connectChannels } from '../../../src/shared/runtime/channels.js';
+import { temporaryFolder } from '../../support/folder.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { openStream } from '../../support/sse.js';
 
@@ -12,7 +15,16 @@ describe('connectChannels', () => {
       appendOnly: true,
       workers: 0,
     });
-    channels = await connectChannels({ redisUrl: headway.redis.url });
+    // As a secret of Docker or Kubernetes.
+    const file = join(temporaryFolder(), 'redis-url');
+    writeFileSync(file, `${headway.redis.url}\n`);
+    vi.stubEnv('REDIS_URL_FILE', file);
+    channels = await connectChannels();
+    vi.stubEnv('REDIS_URL', 'redis://127.0.0.1:1');
+    await expect(connectChannels()).rejects.toThrow(
+      'REDIS_URL_FILE: must not be set together with REDIS_URL',
+    );
+    vi.unstubAllEnvs();
   });
   afterAll(async () => {
     await channels.close();

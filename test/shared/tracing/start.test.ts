@@ -14,6 +14,11 @@ it.each<[string, Record<string, string>, string[]]>([
     { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' },
     ['tracing is off: OTEL_EXPORTER_OTLP_ENDPOINT must be an http:// or https:// URL'],
   ],
+  [
+    'its headers cannot be read',
+    { OTEL_EXPORTER_OTLP_ENDPOINT: HERE, OTEL_EXPORTER_OTLP_HEADERS_FILE: '/dev/null/none' },
+    ['tracing is off: OTEL_EXPORTER_OTLP_HEADERS_FILE: cannot read /dev/null/none (ENOTDIR)'],
+  ],
 ])('tracing is off if %s', async (_what, env, lines) => {
   const warned: string[] = [];
   const log = {

@@ -1,9 +1,11 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { plainBullMq } from '../../support/bullmq.js';
 import { type Collector, type ExportedSpan, startCollector } from '../../support/collector.js';
 import { type Headway, startHeadway } from '../../support/headway.js';
 import { inThread, jobsDir } from '../../support/jobs.js';
-import { startApi } from '../../support/processes.js';
+import { startApi, temporaryFolder } from '../../support/processes.js';
 import { type Receiver, startReceiver } from '../../support/receiver.js';
 import { openStream } from '../../support/sse.js';
 import { until } from '../../support/until.js';
@@ -171,14 +173,17 @@ it('a request with a broken traceparent gets a trace of its own', async () => {
   }
 });
 
-it('exports with protobuf by default, the last spans when the process ends', async () => {
+it('exports with protobuf by default, with headers from a file, and the last spans when the process ends', async () => {
   const { OTEL_EXPORTER_OTLP_PROTOCOL: _, OTEL_BSP_SCHEDULE_DELAY: __, ...env } = headway.env;
-  const api = await startApi(env);
+  const OTEL_EXPORTER_OTLP_HEADERS_FILE = join(temporaryFolder(), 'headers');
+  writeFileSync(OTEL_EXPORTER_OTLP_HEADERS_FILE, 'authorization=Bearer%20of-a-file\nx-tenant=acme\n');
+  const api = await startApi({ ...env, OTEL_EXPORTER_OTLP_HEADERS_FILE });
   // An answer that is not read would keep the process waiting for its client.
   expect(await (await fetch(`${api.url}/v1/definitions`)).text()).toContain('leaf');
   await api.stop();
   expect(api.child.exitCode).toBe(0);
   expect([...collector.types].sort()).toEqual(['application/json', 'application/x-protobuf']);
+  expect(collector.headers).toMatchObject({ authorization: 'Bearer of-a-file', 'x-tenant': 'acme' });
 });
 
 it('a collector that refuses, is silent or away changes nothing, and a process ends in time', async () => {

@@ -29,7 +29,7 @@ export async function checkRedisServer(env: NodeJS.ProcessEnv, kinds?: Kind[]): 
   const config = readConfig(env);
   const keyspace = createKeyspace(config.KEY_PREFIX);
   const socket = join(config.DATA_DIR, 'redis', 'redis.sock');
-  if (env.REDIS_URL) return checkServer(config, keyspace, kinds);
+  if (env.REDIS_URL || env.REDIS_URL_FILE) return checkServer(config, keyspace, kinds);
   if (existsSync(socket)) return checkServer({ REDIS_URL: `unix:${socket}` }, keyspace, kinds);
   return [skipped('redis', 'not checked', 'Set REDIS_URL to the value that the API and the workers use.')];
 }

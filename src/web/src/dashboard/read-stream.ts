@@ -4,7 +4,11 @@ import { createParser } from 'eventsource-parser';
 export class StreamRefusedError extends Error {
   override readonly name = 'StreamRefusedError';
 
-  constructor(readonly status: number) {
+  constructor(
+    readonly status: number,
+    /** When to try again, in ms, as the service says. */
+    readonly retryAfterMs = 0,
+  ) {
     super(`The service responded with ${status}`);
   }
 }
@@ -19,7 +23,12 @@ export async function readStream(
   onEvent: (event: string, data: string) => void,
 ): Promise<void> {
   const response = await fetch(url, { headers: { Accept: 'text/event-stream' }, cache: 'no-store', signal });
-  if (!response.ok || !response.body) throw new StreamRefusedError(response.status);
+  if (!response.ok || !response.body) {
+    throw new StreamRefusedError(
+      response.status,
+      1000 * Number(response.headers.get('Retry-After') ?? 0) || 0,
+    );
+  }
   const parser = createParser({ onEvent: ({ event = 'message', data }) => onEvent(event, data) });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {

@@ -58,21 +58,22 @@ export function useDashboard(view: Ref<View>) {
       if (mine === current) retry();
     } catch (error) {
       if (mine !== current) return;
-      if (error instanceof StreamRefusedError && (error.status === 401 || error.status === 403)) {
-        liveness.value = 'signed-out';
-      } else retry();
+      const { status = 0, retryAfterMs = 0 } = error instanceof StreamRefusedError ? error : {};
+      if (status === 401 || status === 403) liveness.value = 'signed-out';
+      else retry(retryAfterMs);
     } finally {
       before?.abort();
       mine.abort();
     }
   }
 
-  function retry(): void {
+  /** @param afterMs when the service accepts another attempt, in ms */
+  function retry(afterMs = 0): void {
     liveness.value = 'reconnecting';
     const most = document.visibilityState === 'visible' ? RETRY_MS.visible : RETRY_MS.hidden;
     const wait = Math.min(RETRY_MS.first * 2 ** failures++, most);
     // A random delay, so that pages that lost their connection together do not all return at once.
-    timer = setTimeout(open, wait * (0.5 + Math.random() / 2));
+    timer = setTimeout(open, afterMs + wait * (0.5 + Math.random() / 2));
   }
 
   const watchdog = setInterval(() => {
