@@ -164,7 +164,10 @@ describe('processes under a supervisor', () => {
     // The connection of the publisher may have been to the process that was killed.
     const published = await publishing.stop();
     await until('all viewers have the last number', () => viewers.every(({ last }) => last >= published - 1));
-    expect(viewers.flatMap(({ faults }) => faults)).toEqual([]);
+    // A call that was cut off by the kill may have published nothing.
+    const cutOff = publishing.failures.map((failure) => (failure as [string, number])[1]);
+    const gaps = cutOff.map((n) => `${n + 1} after ${n - 1}`);
+    expect(viewers.flatMap(({ faults }) => faults).filter((fault) => !gaps.includes(fault))).toEqual([]);
   });
 
   it('stay when a restart fails, and are replaced when the mistake is mended', async () => {
