@@ -20,8 +20,11 @@ export interface RemovedJobsOptions {
   channels: () => Iterable<string>;
   redis: Redis;
   keyspace: Keyspace;
-  /** The queues whose events a queue follower reads. Watched jobs in other queues are reconciled at each check. */
-  followed?: readonly string[];
+  /**
+   * Returns whether a queue follower reads the events of a queue. Watched jobs in other queues are reconciled at each check.
+   * Defaults to yes.
+   */
+  isFollowed?: (queue: string) => boolean;
   reconciler: Reconciler;
   faults?: JobFaults;
   log: Logger;
@@ -36,7 +39,7 @@ export function followRemovedJobs({
   channels,
   redis,
   keyspace,
-  followed,
+  isFollowed = () => true,
   reconciler,
   log,
   faults = createJobFaults(log),
@@ -59,8 +62,7 @@ export function followRemovedJobs({
     }
   }
 
-  const isUnfollowed = (jobId: string): boolean =>
-    followed !== undefined && !followed.includes(requireAddress(jobId).queue);
+  const isUnfollowed = (jobId: string): boolean => !isFollowed(requireAddress(jobId).queue);
 
   async function reconcileRemoved(jobIds: string[]): Promise<void> {
     const keys = jobIds.map((jobId) => {
