@@ -6,7 +6,7 @@ import { ADMIN_TOKEN } from '../support/dashboard.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
 import { startApi, startWorker, type TestProcess } from '../support/processes.js';
-import { schedulesOf, userToken } from '../support/schedules.js';
+import { type ScheduleView, schedulesOf, userToken } from '../support/schedules.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -23,9 +23,15 @@ describe('changing QUEUE_SHARDS', () => {
     await headway.stop();
   });
 
-  const begin = async (shards: number): Promise<void> => {
+  const begin = async (shards: number, env = {}): Promise<void> => {
     headway = await startHeadway({
-      env: { ADMIN_TOKEN, QUEUE_SHARDS: String(shards), JOBS_DIR: jobsDir('steered'), LOG_LEVEL: 'info' },
+      env: {
+        ADMIN_TOKEN,
+        QUEUE_SHARDS: String(shards),
+        JOBS_DIR: jobsDir('steered'),
+        LOG_LEVEL: 'info',
+        ...env,
+      },
     });
   };
   async function open(start: typeof startApi, shards: number): Promise<TestProcess> {
@@ -54,10 +60,10 @@ describe('changing QUEUE_SHARDS', () => {
     const running = await headway.client.start('steered', { turns: 'old' });
     const stream = await openStream(headway.client.events(running), { token: running.token });
     await stream.waitFor('active');
-    const keyed = { ...LATER, deduplicationKey: 'a deduplication key' };
+    const keyed = { ...LATER, deduplicationKey: 'a-deduplication-key' };
     const keys = Array.from({ length: 6 }, (_, i) => ({
       ...keyed,
-      deduplicationKey: `deduplication key ${i}`,
+      deduplicationKey: `deduplication-key-${i}`,
     }));
     const first = await Promise.all(keys.map((options) => headway.client.start('steps', STEPS, options)));
     const schedules = schedulesOf(headway, await userToken(headway, 'ada'));
@@ -121,15 +127,16 @@ describe('changing QUEUE_SHARDS', () => {
   });
 
   it('lowers it: the jobs in the former shards are run, and then the shards are no longer used', async () => {
-    await begin(2);
+    await begin(2, { KEEP_JOBS_MS: '1000' });
     const { connection, api } = headway;
     const schedules = schedulesOf(headway, await userToken(headway, 'ada'));
-    let schedule = await schedules.make({ name: 'steps', data: STEPS, everyMs: 2000 });
-    while (shardOfJob(schedule.nextRun!) === 0) {
-      schedule = await schedules.make({ name: 'steps', data: STEPS, everyMs: 2000 });
-    }
-    const late = await startIn(1, api.url, 'steps', STEPS, { delayMs: 4000, keepMs: 1000 });
-    const running = await startIn(1, api.url, 'steered', { turns: 'turns' }, { keepMs: 1000 });
+    let schedule: ScheduleView;
+    do {
+      schedule = await schedules.make({ name: 'steps', data: STEPS, everyMs: 1000 });
+      schedule = await schedules.until('there is a next run', schedule, ({ nextRun }) => nextRun);
+    } while (shardOfJob(schedule.nextRun!) === 0);
+    const late = await startIn(1, api.url, 'steps', STEPS, { delayMs: 8000 });
+    const running = await startIn(1, api.url, 'steered', { turns: 'turns' });
     const stream = await openStream(headway.client.events(running), { token: running.token });
     await stream.waitFor('active');
     await Promise.all([api.stop(), headway.workers[0]!.kill()]);
@@ -138,14 +145,14 @@ describe('changing QUEUE_SHARDS', () => {
     const worker = await open(startWorker, 1);
     expect(worker.output()).toContain('there may be jobs in more shards than QUEUE_SHARDS');
     for (let i = 0; i < 10; i++) {
-      expect(shardOfJob(await clientOf(newApi.url).start('steps', STEPS, { keepMs: 1000 }))).toBe(0);
+      expect(shardOfJob(await clientOf(newApi.url).start('steps', STEPS))).toBe(0);
     }
     expect(await stateOf(newApi.url, late)).toBe('delayed');
+    const end = await openStream(clientOf(newApi.url).events(late), { token: late.token });
     await connection.lpush('turns', 'end');
     const rest = await openStream(clientOf(newApi.url).events(running), { token: running.token });
     await rest.ended;
     expect(rest.names().at(-1)).toBe('completed');
-    const end = await openStream(clientOf(newApi.url).events(late), { token: late.token });
     await end.ended;
     expect(end.names().at(-1)).toBe('completed');
     const onNew = schedulesOf(headway, await userToken(headway, 'ada'), newApi.url);
@@ -154,7 +161,14 @@ describe('changing QUEUE_SHARDS', () => {
       schedule,
       ({ nextRun }) => nextRun && shardOfJob(nextRun) === 0,
     );
-    const { links } = await onNew.get(schedule);
-    expect((await onNew.call(links.self, 'DELETE')).status).toBe(204);
-  }, 60_000);
+    await until(
+      'the shard is no longer used',
+      async () => (await connection.exists('headway:{shards}')) === 0,
+      60_000,
+    );
+    await until('that is reported', () =>
+      others.some((it) => it.output().includes('no jobs are left in the further shards')),
+    );
+    expect(await connection.keys('{headway~1}:*:steps*')).toEqual([]);
+  }, 120_000);
 });
