@@ -135,7 +135,7 @@ describe('changing QUEUE_SHARDS', () => {
       schedule = await schedules.make({ name: 'steps', data: STEPS, everyMs: 1000 });
       schedule = await schedules.until('there is a next run', schedule, ({ nextRun }) => nextRun);
     } while (shardOfJob(schedule.nextRun!) === 0);
-    const late = await startIn(1, api.url, 'steps', STEPS, { delayMs: 8000 });
+    const late = await startIn(1, api.url, 'steps', STEPS, { delayMs: 20_000 });
     const running = await startIn(1, api.url, 'steered', { turns: 'turns' });
     const stream = await openStream(headway.client.events(running), { token: running.token });
     await stream.waitFor('active');

@@ -4,7 +4,6 @@ import { addressOf } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { shardOf } from '../../shared/shards.js';
-import type { JobToReserve } from './jobs.js';
 import { limitScripts } from './scripts.js';
 
 /** As many entries of a caller's set are read as in `reserve.lua`. */
@@ -30,7 +29,7 @@ interface OtherShards {
 export type OtherShardsReader = (
   set: string,
   scope: string,
-  jobs: readonly JobToReserve[],
+  jobs: ReadonlyArray<{ id: string; duplicateKey?: string | undefined }>,
 ) => Promise<OtherShards>;
 
 export function createOtherShardsReader(redis: Redis, keyspace: Keyspace): OtherShardsReader {
