@@ -41,6 +41,7 @@ export async function startMeasured(script, env, args = []) {
   const [said] = await Promise.race([once(child, 'message'), ended]);
   return {
     ...said,
+    pid: child.pid,
     send: (message) => child.send(message),
     next: async () => (await once(child, 'message'))[0],
     async probe({ gc = false } = {}) {
