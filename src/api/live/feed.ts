@@ -162,10 +162,14 @@ export class DashboardFeed {
   /** Reads what all viewers share. */
   private async readShared(): Promise<void> {
     const { self, redis, keyspace, plan, census, redisVersion } = this.options;
-    const [processes, paused, served, info, alerts] = await Promise.all([
+    const isPaused = async (queue: string): Promise<boolean> =>
+      (await redis.hexists(keyspace.queueKey(queue, 'meta'), 'paused')) === 1;
+    const inAnyShard = async (queue: string, holds: (queue: string) => Promise<boolean>): Promise<boolean> =>
+      (await Promise.all(keyspace.shards.of(queue).map(holds))).includes(true);
+    const [processes, paused, unserved, info, alerts] = await Promise.all([
       this.presence.watch(self(), WATCHED_MS),
-      Promise.all(plan.names.map((queue) => redis.hexists(keyspace.queueKey(queue, 'meta'), 'paused'))),
-      Promise.all(plan.names.map((queue) => census.serves(queue))),
+      Promise.all(plan.names.map((queue) => inAnyShard(queue, isPaused))),
+      Promise.all(plan.names.map((queue) => inAnyShard(queue, async (it) => !(await census.serves(it))))),
       redis.info('memory', 'clients').catch(() => redis.info()),
       // Another tool may have replaced the key. The other reads notice an outage.
       readAlerts(redis, keyspace).catch(() => new Map<string, AlertState>()),
@@ -175,8 +179,8 @@ export class DashboardFeed {
     const queues = plan.names.map((name, i) => ({
       name,
       jobs: plan.kindsIn(name).map((kind) => kind.name),
-      paused: paused[i] === 1,
-      noWorker: !served[i],
+      paused: paused[i] === true,
+      noWorker: unserved[i] === true,
     }));
     // Stays the same array until something changes: overviews compare it.
     if (JSON.stringify(queues) !== JSON.stringify(this.shared.queues)) {
