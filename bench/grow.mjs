@@ -6,13 +6,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { channels } from './grow/channels.mjs';
 import { kept } from './grow/kept.mjs';
+import { masters } from './grow/masters.mjs';
+import { shards } from './grow/shards.mjs';
 import { viewers } from './grow/viewers.mjs';
 import { drawCurves } from './lib/picture.mjs';
 import { root } from './lib/processes.mjs';
 import { SCALE } from './lib/sizes.mjs';
 import { printTable } from './lib/table.mjs';
 
-const PARTS = { viewers, channels, kept };
+const PARTS = { viewers, channels, masters, shards, kept };
 const chosen = process.env.PARTS?.split(',') ?? Object.keys(PARTS);
 
 /** Every viewer is a file descriptor in two processes. */
