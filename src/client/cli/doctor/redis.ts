@@ -27,7 +27,7 @@ const CONNECT_MS = 3000;
  */
 export async function checkRedisServer(env: NodeJS.ProcessEnv, kinds?: Kind[]): Promise<Finding[]> {
   const config = readConfig(env);
-  const keyspace = createKeyspace(config.KEY_PREFIX);
+  const keyspace = createKeyspace(config.KEY_PREFIX, config.QUEUE_SHARDS);
   const socket = join(config.DATA_DIR, 'redis', 'redis.sock');
   if (env.REDIS_URL || env.REDIS_URL_FILE) return checkServer(config, keyspace, kinds);
   if (existsSync(socket)) return checkServer({ REDIS_URL: `unix:${socket}` }, keyspace, kinds);
