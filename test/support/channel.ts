@@ -8,7 +8,7 @@ import { createReader } from '../../src/shared/channel/reader.js';
 import { channelScripts } from '../../src/shared/channel/scripts.js';
 import type { Sink, Subscription } from '../../src/shared/channel/subscription.js';
 import { createKeyspace } from '../../src/shared/keyspace.js';
-import { type ConnectionRole, connectRedis } from '../../src/shared/redis/connect.js';
+import { type ConnectionRole, connectRedis, connectSubscriber } from '../../src/shared/redis/connect.js';
 import { parseData } from './sse.js';
 
 /** Opens the channels of one process on a real Redis. */
@@ -25,7 +25,7 @@ export function openChannels(
   } = {},
 ) {
   const redis = connectRedis(url, role, { scripts: channelScripts });
-  const subscriberRedis = connectRedis(url, 'subscriber');
+  const subscriberRedis = connectSubscriber(url);
   const reads: string[] = [];
   const keyspace = createKeyspace(prefix);
   const read = createReader(redis, keyspace);

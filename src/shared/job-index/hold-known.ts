@@ -1,7 +1,7 @@
-import type { Redis } from 'ioredis';
 import { addressOf } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
 import type { JobFaults } from '../lifecycle/job-faults.js';
+import type { RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { serverNow } from '../redis/server-clock.js';
 import { indexKeys } from './keys.js';
@@ -25,7 +25,7 @@ export interface HoldKnown {
   restart(): void;
 }
 
-export function createHoldKnown(redis: Redis, keyspace: Keyspace, faults: JobFaults): HoldKnown {
+export function createHoldKnown(redis: RedisClient, keyspace: Keyspace, faults: JobFaults): HoldKnown {
   const { records, sets, filesHeld } = indexKeys(keyspace);
   const scripts = scriptsOf(redis, jobIndexScripts);
   /** `undefined` until the first step has checked whether a round is due. */

@@ -1,6 +1,6 @@
-import type { Cluster, Redis } from 'ioredis';
 import type { JobState } from '../jobs/states.js';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { indexKeys } from './keys.js';
 
 /** The remembered facts about a removed job. Times are in ms since 1970. */
@@ -19,7 +19,7 @@ export interface Tombstone {
 /** Reads the tombstone of a job; `undefined` if the job exists, never existed, or the tombstone has expired. */
 export type TombstoneReader = (jobId: string) => Promise<Tombstone | undefined>;
 
-export function createTombstoneReader(redis: Redis | Cluster, keyspace: Keyspace): TombstoneReader {
+export function createTombstoneReader(redis: RedisClient, keyspace: Keyspace): TombstoneReader {
   const keys = indexKeys(keyspace);
   return async (jobId) => {
     const found = await redis.get(keys.gone(jobId));

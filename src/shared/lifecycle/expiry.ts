@@ -1,6 +1,6 @@
-import type { Cluster, Redis } from 'ioredis';
 import type { Keyspace } from '../keyspace.js';
 import { singleFlight } from '../process/every.js';
+import type { RedisClient } from '../redis/client.js';
 import { serverNow } from '../redis/server-clock.js';
 import type { Canceller } from './cancel.js';
 import type { JobFaults } from './job-faults.js';
@@ -19,7 +19,7 @@ export interface Expiry {
   sweep(canceller: Canceller, faults: JobFaults): Promise<void>;
 }
 
-export function createExpiry(redis: Redis | Cluster, keyspace: Keyspace): Expiry {
+export function createExpiry(redis: RedisClient, keyspace: Keyspace): Expiry {
   const key = `${keyspace.prefix}:expiry`;
 
   async function sweep(canceller: Canceller, faults: JobFaults): Promise<void> {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Redis } from 'ioredis';
 import type { Logger } from '../process/log.js';
 import type { Service } from '../process/service.js';
+import type { RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { lifecycleScripts } from './scripts.js';
 
@@ -13,7 +13,7 @@ const STOP_MS = 1000;
 export interface LeaseOptions {
   /** Workers have precedence: an API process leads only while no worker holds the lease. */
   role: 'worker' | 'api';
-  redis: Redis;
+  redis: RedisClient;
   key: string;
   /** The work of the leader. It returns soon after `isHeld` has become false; it is called again while the lease is held. */
   lead: (isHeld: () => boolean) => Promise<void>;

@@ -1,13 +1,13 @@
 import { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { OpenQueue } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { repeatStrategy } from '../schedules/cron.js';
 import { serverTimedBackend } from './bullmq-backend.js';
 
 /** Returns a function that opens BullMQ queues, each once. */
 export function createQueues(
-  connection: Redis,
+  connection: RedisClient,
   { queuePrefix }: Keyspace,
   onError: (error: Error) => void,
 ): OpenQueue {

@@ -1,5 +1,4 @@
 import type { Job } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Batch } from '../../shared/channel/batch.js';
 import { jobChannel } from '../../shared/channel/keys.js';
 import { type PreparedEvent, type Publisher, prepareEvent } from '../../shared/channel/publisher.js';
@@ -9,6 +8,7 @@ import { storedId } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import { progressCoalesced, progressPublished, reportsLost } from '../../shared/metrics/job-metrics.js';
 import type { Logger } from '../../shared/process/log.js';
+import { nodeOf, type RedisClient } from '../../shared/redis/client.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
 import type { Missing } from './bound.js';
@@ -23,7 +23,7 @@ export interface ReportSinkOptions {
   publisher: Publisher;
   presence: WatcherQuery;
   batch: Batch;
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
   jobId: string;
   job: Job;
@@ -45,7 +45,7 @@ export function createReportSink(options: ReportSinkOptions): ReportSink {
 
   /** Identifies this run. The id contains the time of Redis, to tell which of two runs of an attempt began later. */
   async function readSource(): Promise<string> {
-    const [seconds, micros] = await redis.time();
+    const [seconds, micros] = await nodeOf(redis, key).time();
     source ??= `${attempt}.${seconds}${String(micros).padStart(6, '0')}.${newEpoch()}`;
     return source;
   }

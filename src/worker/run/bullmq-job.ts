@@ -1,9 +1,9 @@
 import type { Job } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { addressOf } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
 import { StopReason } from './run.js';
@@ -36,7 +36,12 @@ export async function requireLock(job: Job, token: string, lockMs: number, since
 }
 
 /** Returns a running job to the head of its queue, so that any free worker can take it. */
-export async function handBack(job: Job, token: string, redis: Redis, keyspace: Keyspace): Promise<void> {
+export async function handBack(
+  job: Job,
+  token: string,
+  redis: RedisClient,
+  keyspace: Keyspace,
+): Promise<void> {
   await job.moveToWait(token);
   // BullMQ wakes idle workers (by its marker) only for jobs without a priority; otherwise they notice after 5 s.
   if (job.priority) await redis.zadd(keyspace.queueKey(job.queueName, 'marker'), 0, '0');

@@ -1,9 +1,9 @@
 import { type Job, UnrecoverableError } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { storedId } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import { STALLED_REASON } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
 import { attemptFields } from './log-fields.js';
@@ -17,7 +17,7 @@ const SUSPICIOUS = 2;
 const MAX_WAIT_MS = 10 * 60_000;
 
 export interface SuspectsOptions {
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
   /** A job that has lost its worker more often than this fails. */
   maxStalls: number;

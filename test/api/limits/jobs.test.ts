@@ -5,6 +5,7 @@ import { createJobLimits, type JobLimits } from '../../../src/api/limits/jobs.js
 import { limitScripts } from '../../../src/api/limits/scripts.js';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { awaitRedis } from '../../../src/shared/redis/await.js';
+import type { RedisClient } from '../../../src/shared/redis/client.js';
 import { connectRedis } from '../../../src/shared/redis/connect.js';
 import { serverNow } from '../../../src/shared/redis/server-clock.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
@@ -13,7 +14,7 @@ const MAX = 10;
 const limiter = { max: (limit: string) => (limit === 'jobs' ? MAX : undefined) };
 
 let server: TestRedis;
-let connections: Redis[];
+let connections: RedisClient[];
 /** The limits of two processes. */
 let limits: [JobLimits, JobLimits];
 let nextId = 1;
@@ -21,7 +22,7 @@ beforeAll(async () => {
   server = await startRedis();
   connections = [1, 2].map(() => connectRedis(server.url, 'request', { scripts: limitScripts }));
   for (const connection of connections) await awaitRedis(connection, { url: server.url });
-  const of = (redis: Redis): JobLimits => createJobLimits(redis, createKeyspace('t'), limiter);
+  const of = (redis: RedisClient): JobLimits => createJobLimits(redis, createKeyspace('t'), limiter);
   limits = [of(connections[0]!), of(connections[1]!)];
 });
 afterAll(async () => {
