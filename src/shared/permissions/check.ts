@@ -16,7 +16,7 @@ export async function findMissingPermissions(
   redis: RedisClient,
   keyspace: Keyspace,
 ): Promise<MissingPermissions> {
-  const calls = neededCalls(keyspace);
+  const calls = neededCalls(keyspace, redis.isCluster);
   const positions = await scriptsOf(redis, permissionScripts).deniedCalls(
     ...calls.map(({ words }) => words.join(' ')),
   );
