@@ -163,11 +163,12 @@ export class DashboardFeed {
   /** Reads what all viewers share. */
   private async readShared(): Promise<void> {
     const { self, redis, keyspace, plan, census, redisVersion } = this.options;
+    const nodes = allNodes(redis);
     const [processes, paused, served, infos, alerts] = await Promise.all([
       this.presence.watch(self(), WATCHED_MS),
       Promise.all(plan.names.map((queue) => redis.hexists(keyspace.queueKey(queue, 'meta'), 'paused'))),
       Promise.all(plan.names.map((queue) => census.serves(queue))),
-      Promise.all(allNodes(redis).map((node) => node.info('memory', 'clients').catch(() => node.info()))),
+      Promise.all(nodes.map((node) => node.info('memory', 'clients').catch(() => node.info()))),
       // Another tool may have replaced the key. The other reads notice an outage.
       readAlerts(redis, keyspace).catch(() => new Map<string, AlertState>()),
     ]);

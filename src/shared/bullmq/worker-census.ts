@@ -28,10 +28,11 @@ export function createWorkerCensus(redis: RedisClient, keyspace: Keyspace): Work
   let reading: { at: number; done: Promise<void> } | undefined;
 
   async function read(): Promise<Set<string>> {
+    const node = nodeOf(redis, deadlines);
     const [views, deadlineOf, [seconds = 0, micros = 0], clients] = await Promise.all([
       redis.hgetall(processes),
       redis.zrange(deadlines, '0', '-1', 'WITHSCORES'),
-      nodeOf(redis, deadlines).time(),
+      node.time(),
       // Some providers refuse CLIENT LIST. Then only our own workers are known.
       clientsOf(redis).catch((error) => {
         if (isRedisFault(error) && !/NOPERM/.test(String(error))) throw error;

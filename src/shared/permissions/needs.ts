@@ -23,7 +23,7 @@ const CALLS = `
 /** Sharded Pub/Sub, from Redis 7. */
 const SHARDED_CALLS = 'spublish C m, ssubscribe C, sunsubscribe';
 /** What connections to a Redis Cluster need in addition. */
-const CLUSTER_CALLS = 'cluster|slots, cluster|info, readonly, asking';
+const CLUSTER_CALLS = 'cluster|slots, cluster|info, readonly, readwrite, asking';
 /** What Headway does without, if it is refused: workers of other programs are not noticed then. */
 const OPTIONAL_CALLS = 'client|list';
 

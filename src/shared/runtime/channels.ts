@@ -27,7 +27,7 @@ export { UnusableRedisError } from '../redis/unusable.js';
 /** Options for {@link connectChannels}. Each defaults to the setting that is named with it. */
 export interface ChannelsOptions {
   /**
-   * `redis://`, `rediss://`, `unix:` or `redis+sentinel://`. Defaults to `REDIS_URL`, with the other `REDIS_…` settings of the
+   * `redis://`, `rediss://`, `unix:`, `redis+sentinel://` or `redis+cluster://`. Defaults to `REDIS_URL`, with the other `REDIS_…` settings of the
    * environment.
    */
   redisUrl?: string;
