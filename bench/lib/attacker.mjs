@@ -1,5 +1,5 @@
-// A process that plays an anonymous attacker, without cookies. It spreads what it does over a time. It answers
-// {url, ms, counts} at the end with the number of responses by action and status.
+// A process that plays an anonymous attacker, without cookies. It does things at random times, so that none is in step with
+// the user's calls. It answers {url, ms, counts} at the end with the number of responses by action and status.
 import { request } from 'node:http';
 import { connect } from 'node:net';
 
@@ -74,8 +74,8 @@ process.on('message', async ({ url, ms, counts }) => {
   await Promise.all(
     Object.entries(counts).map(async ([action, times]) => {
       const open = [];
-      for (let i = 0; i < times; i++) {
-        const due = begun + (ms * i) / times;
+      const moments = Array.from({ length: times }, () => begun + ms * Math.random()).sort((a, b) => a - b);
+      for (const [i, due] of moments.entries()) {
         const wait = due - performance.now();
         if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
         open.push(ACTIONS[action](url, i).then((status) => count(action, status)));

@@ -57,9 +57,13 @@ export async function startLoop() {
   });
 }
 
-/** The real API, with viewers of the channel of one job. */
-export async function startHeadwayChannel() {
-  const { redis, api, settings } = await startHeadway({ workers: 0, redis: { scripts: channelScripts } });
+/** The real API, with viewers of the channel of one job. @param env further settings */
+export async function startHeadwayChannel(env = {}) {
+  const { redis, api, settings } = await startHeadway({
+    workers: 0,
+    env,
+    redis: { scripts: channelScripts },
+  });
   const response = await fetch(`${api.url}/v1/jobs`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
@@ -77,7 +81,7 @@ export async function startHeadwayChannel() {
     name: 'Headway',
     redis,
     api,
-    start: (env) => startMeasured('dist/api/main.js', { ...settings, ...env }),
+    start: (more) => startMeasured('dist/api/main.js', { ...settings, ...more }),
     path: `${job.links.events}?token=${job.token}`,
     opened: 'event: ',
     // Log events, because every one must be delivered. The peers deliver every event too.

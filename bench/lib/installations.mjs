@@ -9,9 +9,17 @@ const jobsDir = fileURLToPath(new URL('../job-files', import.meta.url));
  * @param options.workers the number of worker processes
  * @param options.concurrency of the worker
  * @param options.env further settings
+ * @param options.redis the options of `startRedis`, or a server or Cluster that is running
+ * @param options.shards `QUEUE_SHARDS`
  */
-export async function startHeadway({ workers = 1, concurrency = 32, env = {}, redis: options } = {}) {
-  const redis = await startRedis(options);
+export async function startHeadway({
+  workers = 1,
+  concurrency = 32,
+  env = {},
+  shards = 1,
+  redis: given,
+} = {}) {
+  const redis = given?.url ? given : await startRedis(given);
   const settings = {
     REDIS_URL: redis.url,
     PORT: '0',
@@ -31,7 +39,8 @@ export async function startHeadway({ workers = 1, concurrency = 32, env = {}, re
     settings,
     jobsPath: '/v1/jobs',
     batchPath: '/v1/jobs:batch',
-    completedKey: (kind) => `{headway}:${kind}:completed`,
+    completedKeys: (kind) =>
+      Array.from({ length: shards }, (_, i) => `{headway${i ? `~${i}` : ''}}:${kind}:completed`),
   });
 }
 
@@ -47,7 +56,7 @@ export async function startPlain({ workers = 1, concurrency = 32 } = {}) {
     settings,
     jobsPath: '/jobs',
     batchPath: '/batch',
-    completedKey: () => 'bull:peer:completed',
+    completedKeys: () => ['bull:peer:completed'],
   });
 }
 
@@ -58,7 +67,10 @@ function installation(parts) {
   return {
     ...parts,
     /** The number of jobs of a kind that BullMQ has completed. */
-    countCompleted: (kind) => parts.redis.client.zcard(parts.completedKey(kind)),
+    async countCompleted(kind) {
+      const counts = await Promise.all(parts.completedKeys(kind).map((key) => parts.redis.client.zcard(key)));
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
     async stop() {
       await Promise.all([parts.api, ...parts.workers].map((process) => process.stop()));
       await parts.redis.stop();

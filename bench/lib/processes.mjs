@@ -41,6 +41,7 @@ export async function startMeasured(script, env, args = []) {
   const [said] = await Promise.race([once(child, 'message'), ended]);
   return {
     ...said,
+    pid: child.pid,
     send: (message) => child.send(message),
     next: async () => (await once(child, 'message'))[0],
     async probe({ gc = false } = {}) {
@@ -61,8 +62,9 @@ export async function startMeasured(script, env, args = []) {
 /**
  * Runs a private Redis. `client` knows the scripts; `cpuUs` returns the CPU time that the server has used (Linux only),
  * `usedMemory` its memory in bytes.
+ * @param options.args further arguments of redis-server
  */
-export async function startRedis({ scripts } = {}) {
+export async function startRedis({ scripts, args = [] } = {}) {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();
@@ -71,7 +73,7 @@ export async function startRedis({ scripts } = {}) {
   const program = await ensureRedisServer();
   const child = spawn(
     program,
-    ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', temporaryFolder()],
+    ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', temporaryFolder(), ...args],
     {
       stdio: 'ignore',
     },

@@ -1,5 +1,5 @@
-// A process that plays a signed-in user: it starts jobs and publishes events to a channel that it watches, at a steady
-// pace. It answers {url, token} when its stream is open, and {report: true} with the times of the calls and of the events
+// A process that plays a signed-in user: it starts jobs and publishes events to a channel that it watches, at random
+// times. It answers {url, token} when its stream is open, and {report: true} with the times of the calls and of the events
 // since the last report, in ms.
 import { request } from 'node:http';
 import { percentile } from './table.mjs';
@@ -60,10 +60,12 @@ function begin(url, token) {
       failures.push(String(error));
     }
   };
-  setInterval(() => {
+  const act = () => {
     void measured('/v1/jobs', () => ({ name: 'tiny', data: {} }), posts);
     void measured(`/v1/channels/${CHANNEL}`, (sentAt) => ({ data: { sentAt } }));
-  }, EVERY_MS);
+    setTimeout(act, 2 * EVERY_MS * Math.random());
+  };
+  act();
 }
 
 process.on('message', async (message) => {

@@ -1,6 +1,7 @@
 // A process that holds many event streams and counts frames with marks. It answers the message {open: [url, ...]} when
-// every stream has received the text `opened`, {expect: n} when n marks have arrived in all, {count: true} with the
-// marks so far and their ages since the last such answer, and {close: true} when all streams are closed.
+// every stream has received the text `opened` (with `from`, it connects from that address), {expect: n} when n marks have
+// arrived in all, {count: true} with the marks so far and their ages since the last such answer, and {close: true} when all
+// streams are closed.
 import { connect } from 'node:net';
 import { eachMark } from './stamp.mjs';
 import { percentile } from './table.mjs';
@@ -16,10 +17,10 @@ function countMark(age) {
   if (age !== undefined) ages.push(age);
 }
 
-function open(url, opened) {
+function open(url, opened, localAddress) {
   const { port, pathname, search } = new URL(url);
   return new Promise((resolve, reject) => {
-    const socket = connect(Number(port), '127.0.0.1');
+    const socket = connect({ port: Number(port), host: '127.0.0.1', localAddress });
     sockets.add(socket);
     socket.on('error', reject);
     socket.on('close', () => sockets.delete(socket));
@@ -42,12 +43,12 @@ function open(url, opened) {
 }
 
 /** Opens all, at most `AT_ONCE` at the same time. */
-async function openAll(urls, opened) {
+async function openAll(urls, opened, from) {
   const begun = performance.now();
   let next = 0;
   await Promise.all(
     Array.from({ length: Math.min(AT_ONCE, urls.length) }, async () => {
-      while (next < urls.length) await open(urls[next++], opened);
+      while (next < urls.length) await open(urls[next++], opened, from);
     }),
   );
   return performance.now() - begun;
@@ -55,7 +56,7 @@ async function openAll(urls, opened) {
 
 process.on('message', async (message) => {
   if (message.open) {
-    const ms = await openAll(message.open, message.opened ?? '\n\n');
+    const ms = await openAll(message.open, message.opened ?? '\n\n', message.from);
     process.send({ type: 'opened', open: sockets.size, ms });
   }
   if (message.expect) {

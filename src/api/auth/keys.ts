@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { createPublicKey, type KeyObject, verify, webcrypto } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import {
   createLocalJWKSet,
@@ -38,18 +38,31 @@ export interface UserKeys {
  */
 export async function userKeys(config: Config, own: Secrets): Promise<UserKeys> {
   const ring = createKeyRing(userSecrets(config, own));
+  const hmacKey = keptImports();
   const publicKeys = config.JWT_PUBLIC_KEY ? await readPublicKeys(config.JWT_PUBLIC_KEY) : undefined;
   const jwks = config.JWT_JWKS_URL ? remoteKeys(new URL(config.JWT_JWKS_URL)) : undefined;
   return {
     algorithms: publicKeys || jwks ? [SECRET_ALGORITHM, ...PUBLIC_ALGORITHMS] : [SECRET_ALGORITHM],
     async keyFor(header: JWTHeaderParameters, token) {
       if (header.alg === SECRET_ALGORITHM) {
-        return ring.find(`${token.protected}.${token.payload}`, token.signature, header.kid);
+        return hmacKey(ring.find(`${token.protected}.${token.payload}`, token.signature, header.kid));
       }
       if (jwks && (header.kid || !publicKeys)) return jwks(header, token);
       if (publicKeys) return signerOf(publicKeys, header.alg, token);
       throw new TypeError(`no key is configured for the algorithm ${header.alg}`);
     },
+  };
+}
+
+/** Returns a function that imports each secret for jose once. jose would import it again for each token. */
+function keptImports(): (key: KeyObject) => Promise<webcrypto.CryptoKey> {
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' };
+  const imports = new Map<KeyObject, Promise<webcrypto.CryptoKey>>();
+  return (key) => {
+    const kept =
+      imports.get(key) ?? webcrypto.subtle.importKey('raw', key.export(), algorithm, false, ['verify']);
+    imports.set(key, kept);
+    return kept;
   };
 }
 
