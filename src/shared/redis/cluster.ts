@@ -2,9 +2,9 @@ import { Cluster, type ClusterOptions, type Command, type Redis } from 'ioredis'
 import { type Options, reconnectWaitMs, type Target } from './address.js';
 import { masterOf, mastersOf, nodeName } from './client.js';
 import { countCommands, countOutages } from './command-metrics.js';
-import type { ConnectionRole } from './connect.js';
 import { noteDenied } from './denied.js';
 import { watchLiveness } from './liveness.js';
+import type { ConnectionRole } from './role.js';
 import { noteServerRun, noteTopology } from './server-run.js';
 
 /** How often the slots are read again, in ms. A MOVED reply and a lost node lead to it at once. */

@@ -9,22 +9,11 @@ import { noteDenied } from './denied.js';
 import { watchLiveness } from './liveness.js';
 import { shareScripts } from './pipelines.js';
 import { followMaster } from './read-only.js';
+import type { ConnectionRole } from './role.js';
 import { noteServerRun } from './server-run.js';
 import type { Subscriber } from './subscriber.js';
 
-/** The purpose of a connection. It decides how the connection behaves while Redis is unavailable. */
-export type ConnectionRole =
-  /** Commands of an HTTP request. They fail at once, so that the caller gets a 503 instead of waiting. */
-  | 'request'
-  /** Commands of a worker. They wait until Redis is back. */
-  | 'patient'
-  /**
-   * Events that a worker publishes. They fail at once, and ioredis never resends them, because it cannot know which of them
-   * Redis has processed. The caller repeats them.
-   */
-  | 'report'
-  /** Commands of BullMQ. They wait until Redis is back. */
-  | 'bullmq';
+export type { ConnectionRole } from './role.js';
 
 /** Longer than any command takes, in ms. A silent connection is replaced sooner. */
 const COMMAND_TIMEOUT_MS = 5000;

@@ -3,6 +3,7 @@ import { createBatcher } from '../../../src/shared/channel/batch.js';
 import { prepareEvent } from '../../../src/shared/channel/publisher.js';
 import type { Sink } from '../../../src/shared/channel/subscription.js';
 import { conflatedEvents, streamBytes } from '../../../src/shared/metrics/stream-metrics.js';
+import { nodeOf } from '../../../src/shared/redis/client.js';
 import { callServerOf, openChannels, Viewer } from '../../support/channel.js';
 import { randomOfTest } from '../../support/random-of-test.js';
 import { ON_CLUSTER, startRedis, type TestRedis } from '../../support/redis.js';
@@ -472,7 +473,7 @@ describe.each(backings.filter((backing) => backing.sharded || !ON_CLUSTER))(
         entries.map((_, i) => `${i + 1}`),
       );
       expect(await redis.pttl(log)).toBeGreaterThan(0);
-      expect(await redis.keys(`test:{${name}}*`)).toHaveLength(2);
+      expect(await nodeOf(redis, log).keys(`test:{${name}}*`)).toHaveLength(2);
     });
 
     it.each([
