@@ -7,25 +7,8 @@ import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
+import { PACKAGES } from './lib/package-names.mjs';
 
-// Not bundled: packages with native code or threads, which look for files beside their own (sharp, libsql, koffi, pino,
-// piscina), and packages that few processes load.
-const PACKAGES = [
-  '@fastify/busboy',
-  'bullmq',
-  'commander',
-  'content-disposition',
-  'cors',
-  'cron-parser',
-  'express',
-  'helmet',
-  'ioredis',
-  'ipaddr.js',
-  'jiti',
-  'jose',
-  'string-width',
-  'zod',
-];
 /** Packages with native code that the bundled ones load. */
 const EXTERNAL = ['msgpackr-extract'];
 

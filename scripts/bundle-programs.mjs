@@ -5,6 +5,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
+import { bundleFast } from './lib/bundle-fast.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
@@ -53,9 +54,18 @@ await build.write({
   entryFileNames: '[name].js',
   chunkFileNames: 'shared-[hash].js',
 });
+
+const fast = await bundleFast(root, dist, MAINS, ERRORS);
 for (const [name, main] of Object.entries(MAINS)) {
+  const pathOf = (file) => relative(dirname(main), file);
   writeFileSync(
     main,
-    `#!/usr/bin/env node\nimport '${relative(dirname(main), join(folder, `${name}.js`))}';\n`,
+    `#!/usr/bin/env node
+import { existsSync } from 'node:fs';
+// The published package has no bundled packages.
+const loader = new URL('${pathOf(fast.loader)}', import.meta.url);
+if (existsSync(loader)) (await import(loader.href)).runProgram('${name}', '${fast.bundles[name]}');
+else await import('${pathOf(join(folder, `${name}.js`))}');
+`,
   );
 }

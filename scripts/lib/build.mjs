@@ -11,6 +11,9 @@ const SOURCES = [
   'tsconfig.build.json',
   'scripts/bundle-packages.mjs',
   'scripts/bundle-programs.mjs',
+  'scripts/lib/bundle-fast.mjs',
+  'scripts/lib/load-program.mjs',
+  'scripts/lib/package-names.mjs',
 ];
 
 /** Builds if anything has changed since the last build. */

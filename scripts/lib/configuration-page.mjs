@@ -25,6 +25,7 @@ export const SUBJECTS = {
   'Jobs and workers': [
     'JOBS_DIR',
     'QUEUE_NAME',
+    'QUEUE_SHARDS',
     'WORKER_JOBS',
     'WORKER_CONCURRENCY',
     'WORKER_THREADS',

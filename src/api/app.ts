@@ -149,8 +149,8 @@ export function createApp(options: AppOptions): Express {
   app.use('/v1/events', eventRoutes(options));
   app.use('/v1', keyRoutes(options.keys));
   app.use('/v1/schedules', jsonBody(config.BODY_MAX_BYTES), scheduleRoutes(options));
-  app.use('/v1/definitions', definitionRoutes(options));
-  app.use(BOARD_PATH, boardRoutes(options));
+  app.use('/v1/definitions', definitionRoutes({ ...options, keyspace: options.connection.keyspace }));
+  app.use(BOARD_PATH, boardRoutes({ ...options, keyspace: options.connection.keyspace }));
   if (!embedded) app.use(metricsRoutes(options));
   app.use(['/dashboard', '/docs', '/openapi.json', '/asyncapi.json'], countPages(limiter, 'page'));
   app.use(dashboardRoutes({ ...options, page: embedded ? undefined : page }));

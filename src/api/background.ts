@@ -8,6 +8,7 @@ import { startRecheck } from '../shared/lifecycle/recheck.js';
 import type { Service } from '../shared/process/service.js';
 import { pingAll } from '../shared/redis/client.js';
 import { startHousekeeping } from '../shared/runtime/leader.js';
+import { queueNameOf } from '../shared/shards.js';
 import { watchRevocations } from './auth/revocation-watch.js';
 import { type Core, pubSubOf } from './core.js';
 import type { DashboardFeed } from './live/feed.js';
@@ -52,10 +53,11 @@ export function startServices(
   watchRevocations({ ...listening, streams: allViewers });
   answerWatcherQueries({ ...pubSubOf(core), count: (channel) => hub.count(channel), log });
   const channels = () => hub.channels();
+  const isFollowed = (queue: string): boolean => plan.names.includes(queueNameOf(queue));
   return [
     housekeeping,
     recheck,
-    followRemovedJobs({ channels, redis, keyspace, followed: plan.names, reconciler, faults, log }),
+    followRemovedJobs({ channels, redis, keyspace, isFollowed, reconciler, faults, log }),
     watchWorkers({ channels, census: connection.census, onChange: recheck.queue, log }),
     watchPulse({
       connections: [

@@ -23,6 +23,7 @@ export function openJobs(core: Core, store: FileStore, production: boolean) {
     openQueue,
     publisher: connection.publisher,
     registry,
+    plan: core.plan,
     store,
     isHeld: connection.isHeld,
     expiry,

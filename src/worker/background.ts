@@ -17,13 +17,15 @@ export function startReporting(
   running: RunningJobs,
 ): ProcessReporting {
   const { redis } = connection;
+  // Those that it serves from its start.
+  const shards = connection.keyspace.shards.known;
   return startProcessReporting({
     redis,
     publishing: connection.publishing,
     keyspace: connection.keyspace,
     sharded: connection.server.sharded,
     role: 'worker',
-    describe: () => ({ running: running.size, queues }),
+    describe: () => ({ running: running.size, queues, ...(shards > 1 ? { shards } : {}) }),
     jobs: running,
     log,
   });

@@ -49,7 +49,6 @@ export function openProcessor(
   return createProcessor({
     registry,
     redis,
-    keyspace,
     reconciler,
     publisher,
     presence: createWatcherQuery({ redis, hub: commandsRedis, keyspace }),

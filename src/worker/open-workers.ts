@@ -2,6 +2,7 @@ import type { Job, Worker } from 'bullmq';
 import { jobIdOf } from '../shared/jobs/queues.js';
 import { watchControl } from '../shared/redis/broadcast.js';
 import { isRedisFault } from '../shared/redis/faults.js';
+import { queueIn } from '../shared/shards.js';
 import type { Core } from './core.js';
 import type { Lifecycle } from './open-lifecycle.js';
 import { lockLost } from './run/bullmq-job.js';
@@ -19,13 +20,15 @@ export function openWorkers(
   const workers = createWorkers({
     config,
     connection: bullmqRedis,
+    redis: connection.redis,
     keyspace: connection.keyspace,
     plan,
     queues,
     processor,
   });
   for (const worker of workers) {
-    const jobIdIn = (id: string): string => jobIdOf({ queue: worker.name, id });
+    const queue = queueIn(worker);
+    const jobIdIn = (id: string): string => jobIdOf({ queue, id });
     worker.on('error', (error) => {
       // While Redis is away, each queue has an error a second. The outage has a line of its own.
       const level = connection.redis.status !== 'ready' && isRedisFault(error) ? 'debug' : 'error';

@@ -257,6 +257,7 @@ describe('the queuing of a batch', () => {
       keyspace,
       openQueue: queues,
       publisher: createPublisher({ redis, keyspace, logLength: 10, ttlMs: 60_000, sharded: true }),
+      plan: planQueues(registry, ''),
       registry,
       store: openTestStore(),
       isHeld: async () => false,
@@ -270,7 +271,7 @@ describe('the queuing of a batch', () => {
     const startBatch = createBatchStarter({
       starter,
       limitedStarter: createLimitedStarter(starter, limits),
-      plan: planQueues(registry, ''),
+      shards: 1,
       idempotency: createIdempotency(redis, keyspace, 1000),
     });
     const caller = { id: 'user:ada', signedIn: true, admin: false, grants: NO_GRANTS };

@@ -1,7 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { execFile } from 'node:child_process';
+import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../support/folder.js';
 import { startRedis } from '../support/redis.js';
 
 const folder = resolve('dist/node_modules');
@@ -30,8 +33,58 @@ describe('the bundled packages of the build', () => {
 
 describe('the bundled programs of the build', () => {
   it.each(['api/main.js', 'worker/main.js', 'client/cli/main.js'])('are what dist/%s loads', (main) => {
-    expect(readFileSync(join('dist', main), 'utf8')).toMatch(
-      /^#!\/usr\/bin\/env node\nimport '(\.\.\/)+programs\/\w+\.js';\n$/,
-    );
+    const text = readFileSync(join('dist', main), 'utf8');
+    const [, bundle] = /runProgram\('\w+', '([^']+)'\);/.exec(text)!;
+    expect(existsSync(join(folder, '.programs', bundle!))).toBe(true);
+    const [, published] = /else await import\('([^']+)'\);/.exec(text)!;
+    expect(existsSync(join('dist', dirname(main), published!))).toBe(true);
+  });
+
+  it('contain the zod of job files', async () => {
+    const { z } = await bundle('zod');
+    const { load } = await import(pathToFileURL(join(folder, '.programs/load.mjs')).href);
+    const own = readdirSync(join(folder, '.programs')).find((name) => /^zod-.*\.cjs$/.test(name))!;
+    expect(load(own).z).toBe(z);
+  });
+});
+
+describe('the loader of the bundled programs', () => {
+  const place = temporaryFolder();
+  copyFileSync('scripts/lib/load-program.mjs', join(place, 'load.mjs'));
+  writeFileSync(
+    join(place, 'one.cjs'),
+    `const other = require('./other.cjs'); __import('node:os').then(({ EOL }) => console.log(other.greet() + EOL.length, __url));`,
+  );
+  writeFileSync(join(place, 'other.cjs'), `exports.greet = () => 'hello';`);
+  const main = `import { runProgram } from '${pathToFileURL(join(place, 'load.mjs')).href}'; runProgram('one', 'one.cjs');`;
+  const runOnce = async (...flags: string[]) =>
+    (await promisify(execFile)(process.execPath, [...flags, '--input-type=module', '--eval', main])).stdout;
+  const said = `hello1 ${pathToFileURL(join(place, 'one.cjs')).href}\n`;
+  const compiled = () =>
+    readdirSync(place)
+      .filter((name) => !/js$/.test(name))
+      .map((name) => ({ name, inode: statSync(join(place, name)).ino }));
+
+  it('keeps the compiled code for later starts, which do not compile again', async () => {
+    expect(await runOnce()).toBe(said);
+    const kept = compiled();
+    const suffix = `one-${process.version}-${process.arch}`;
+    expect(kept.map(({ name }) => name)).toEqual([`one.cjs.${suffix}`, `other.cjs.${suffix}`]);
+    expect(await runOnce()).toBe(said);
+    expect(compiled()).toEqual(kept);
+  });
+
+  it.each([
+    ['is damaged', () => ({ write: 'not code', flags: [] })],
+    ['was compiled with other flags', () => ({ write: undefined, flags: ['--no-opt'] })],
+  ])('compiles again if the kept code %s', async (_why, how) => {
+    await runOnce();
+    const before = compiled();
+    const { write, flags } = how();
+    if (write) for (const { name } of before) writeFileSync(join(place, name), write);
+    expect(await runOnce(...flags)).toBe(said);
+    const after = compiled();
+    expect(after.map(({ name }) => name)).toEqual(before.map(({ name }) => name));
+    for (const [index, { inode }] of after.entries()) expect(inode).not.toBe(before[index]!.inode);
   });
 });

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
-import { derivedJobId, type QueuePlan } from '../../shared/jobs/queues.js';
+import type { JobOptions } from '../../shared/jobs/options.js';
 import type { Enqueued } from '../../shared/runtime/enqueue.js';
 import type { Principal } from '../auth/principal.js';
 import { requireValid } from '../http/invalid.js';
 import type { LimitedCaller } from '../limits/caller.js';
 import type { Idempotency } from './idempotency.js';
-import type { JobRequest, JobStarter } from './start.js';
+import { type JobRequest, type JobStarter, type JobToPlace, placeIn } from './start.js';
 import type { LimitedStarter } from './start-limited.js';
 
 const MAX_JOBS = 1000;
@@ -31,7 +31,8 @@ export type BatchItem =
 export interface BatchOptions {
   starter: JobStarter;
   limitedStarter: LimitedStarter;
-  plan: QueuePlan;
+  /** `QUEUE_SHARDS`. */
+  shards: number;
   idempotency: Idempotency;
 }
 
@@ -53,16 +54,22 @@ export type StartBatch = (
 /** What is stored about a job: its error, the id of the job that it duplicates, or 0 for a new job. */
 type StoredItem = Record<string, unknown> | string | 0;
 
-export function createBatchStarter({ starter, limitedStarter, plan, idempotency }: BatchOptions): StartBatch {
-  const idOf = (batch: string, name: string, index: number): string =>
-    derivedJobId(plan.of(name), `${batch} ${index}`);
+export function createBatchStarter({
+  starter,
+  limitedStarter,
+  shards,
+  idempotency,
+}: BatchOptions): StartBatch {
+  /** The id of a batch names the number of shards, because its key may be used again after `QUEUE_SHARDS` has changed. */
+  const idOf = (batch: string, job: JobToPlace, index: number): string =>
+    starter.idFor(job, `${batch} ${index}`, Number(batch.split('~')[1] ?? 1));
 
   return async (body, caller, limited, key, requestId) => {
     const { jobs, mode = 'all-or-nothing' } = await requireValid(batchSchema, body);
     const checked = await Promise.all(jobs.map((job, i) => check(starter, job, caller, i)));
     if (mode === 'all-or-nothing') refuseInvalid(checked);
 
-    const fresh = `batch:${randomUUID()}`;
+    const fresh = `batch:${randomUUID()}${shards === 1 ? '' : `~${shards}`}`;
     const use = key ? await idempotency.claim(key, body, fresh) : { jobId: fresh, queued: false };
     // Stored with the key: the id of the batch, from which the ids of new jobs are derived, and its `StoredItem`s.
     const [, batch, text = ''] = use.jobId.split(':') as [string, string, string | undefined];
@@ -74,7 +81,7 @@ export function createBatchStarter({ starter, limitedStarter, plan, idempotency 
       const valid = checked.flatMap((request, i) =>
         request instanceof HeadwayError
           ? []
-          : [{ id: idOf(batch, request.definition.name, i), request: { ...request, requestId }, i }],
+          : [{ id: idOf(batch, placeIn(request), i), request: { ...request, requestId }, i }],
       );
       const start = mode === 'per-item' ? limitedStarter.startEach : limitedStarter.startAll;
       const jobs = await start(limited, valid);
@@ -93,8 +100,9 @@ export function createBatchStarter({ starter, limitedStarter, plan, idempotency 
     return stored.map((item, i) => {
       if (typeof item === 'object') return { error: item };
       // The body is the same as when it was validated.
-      const { name } = jobs[i] as { name: string };
-      const { id, state } = started[i] ?? { id: item === 0 ? idOf(batch, name, i) : item, state: undefined };
+      const { name, options } = jobs[i] as { name: string; options?: JobOptions };
+      const job = { name, deduplicationKey: options?.deduplicationKey, caller };
+      const { id, state } = started[i] ?? { id: item === 0 ? idOf(batch, job, i) : item, state: undefined };
       return { id, state, name, deduplicated: item !== 0 };
     });
   };

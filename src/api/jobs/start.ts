@@ -6,10 +6,17 @@ import type { FileStore } from '../../shared/files/store.js';
 import type { HeldFiles } from '../../shared/files/sweep.js';
 import type { JobDefinition } from '../../shared/jobs/definition.js';
 import { type JobOptions, optionsSchema } from '../../shared/jobs/options.js';
-import { requireAddress } from '../../shared/jobs/queues.js';
+import {
+  derivedJobId,
+  jobIdOf,
+  placedJobId,
+  type QueuePlan,
+  requireAddress,
+} from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import { validate } from '../../shared/jobs/schema.js';
 import { createEnqueue, type Enqueued, type EnqueueOptions } from '../../shared/runtime/enqueue.js';
+import { inShard, queueNameOf, shardFor } from '../../shared/shards.js';
 import type { Principal } from '../auth/principal.js';
 import { firstError, invalid, requireValid } from '../http/invalid.js';
 import { keyScope } from './idempotency.js';
@@ -33,7 +40,22 @@ export interface JobRequest {
   requestId?: string | undefined;
 }
 
+/** What decides where a job goes. */
+export interface JobToPlace {
+  name: string;
+  deduplicationKey?: string | undefined;
+  caller: Principal;
+}
+
+/** Returns what decides where the job of a request goes. */
+export const placeIn = ({ definition, options, caller }: JobRequest): JobToPlace => ({
+  name: definition.name,
+  deduplicationKey: options.deduplicationKey,
+  caller,
+});
+
 export interface StartOptions extends EnqueueOptions {
+  plan: QueuePlan;
   registry: Registry;
   store: FileStore;
   isHeld: HeldFiles;
@@ -47,7 +69,13 @@ export interface JobStarter {
   /** Validates a request. @throws HeadwayError with what is wrong and where */
   check(body: unknown, caller: Principal): Promise<JobRequest>;
   /**
-   * Queues a job with an id from `newJobId`. The job is stored when the promise resolves. A second call with the same id
+   * Makes the id of a new job, in its shard.
+   * @param seed makes the same id again. Defaults to a random id
+   * @param shards defaults to `QUEUE_SHARDS`
+   */
+  idFor(job: JobToPlace, seed?: string, shards?: number): string;
+  /**
+   * Queues a job with an id from `idFor`. The job is stored when the promise resolves. A second call with the same id
    * does nothing.
    * @returns the job: another one when an unfinished job has the same deduplication key
    */
@@ -57,7 +85,8 @@ export interface JobStarter {
 }
 
 export function createJobStarter(given: StartOptions): JobStarter {
-  const { registry, store, isHeld, webhookRules, defaultTimeoutMs } = given;
+  const { redis, keyspace, plan, registry, store, isHeld, webhookRules, defaultTimeoutMs } = given;
+  const { shards } = keyspace;
   const enqueue = createEnqueue(given);
 
   async function check(body: unknown, caller: Principal): Promise<JobRequest> {
@@ -99,18 +128,48 @@ export function createJobStarter(given: StartOptions): JobStarter {
     }
   }
 
-  const deduplicationId = ({ definition, options: { deduplicationKey }, caller }: JobRequest) =>
-    deduplicationKey ? secretId(keyScope(caller), definition.name, deduplicationKey) : undefined;
+  const deduplicationId = ({ name, deduplicationKey, caller }: JobToPlace) =>
+    deduplicationKey ? secretId(keyScope(caller), name, deduplicationKey) : undefined;
+
+  const duplicateKeyIn = (queue: string, duplicate: string): string =>
+    keyspace.queueKey(queue, `de:${duplicate}`);
+
+  /**
+   * Looks for an unfinished job with the same deduplication key in another shard. There is one if `QUEUE_SHARDS` was changed
+   * after its start.
+   * @returns its id
+   */
+  async function findElsewhere(id: string, duplicate: string): Promise<string | undefined> {
+    const { queue } = requireAddress(id);
+    const name = queueNameOf(queue);
+    const queues = new Set(shards.counts.map((count) => inShard(name, shardFor(duplicate, count))));
+    queues.delete(queue);
+    const found = await Promise.all(
+      Array.from(queues, async (other) => {
+        const holder = await redis.get(duplicateKeyIn(other, duplicate));
+        return holder === null ? undefined : jobIdOf({ queue: other, id: holder });
+      }),
+    );
+    return found.find((holder) => holder !== undefined);
+  }
 
   return {
     check,
-    duplicateKey(id, request) {
-      const duplicate = deduplicationId(request);
-      return duplicate && given.keyspace.queueKey(requireAddress(id).queue, `de:${duplicate}`);
+    idFor(job, seed, count = shards.placed) {
+      const queue = plan.of(job.name);
+      const duplicate = deduplicationId(job);
+      if (seed === undefined) return placedJobId(queue, count, duplicate);
+      return derivedJobId(inShard(queue, shardFor(duplicate ?? seed, count)), seed);
     },
-    start(id, request) {
+    duplicateKey(id, request) {
+      const duplicate = deduplicationId(placeIn(request));
+      return duplicate && duplicateKeyIn(requireAddress(id).queue, duplicate);
+    },
+    async start(id, request) {
       const { definition, data, options, caller, requestId } = request;
-      const duplicate = deduplicationId(request);
+      const duplicate = deduplicationId(placeIn(request));
+      const other = duplicate && shards.known > 1 ? await findElsewhere(id, duplicate) : undefined;
+      if (other) return { id: other, state: undefined };
       const bullmq = duplicate ? { deduplication: { id: duplicate } } : {};
       return enqueue({ id, definition, data, options, owner: caller.id, requestId, bullmq });
     },

@@ -7,6 +7,7 @@ import { passReplies, type Waiting } from '../../shared/redis/replies.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import type { LimitedCaller } from './caller.js';
 import type { Limiter } from './limiter.js';
+import { createOtherShardsReader } from './other-shards.js';
 import { refusal } from './refusal.js';
 import { limitScripts } from './scripts.js';
 
@@ -55,6 +56,7 @@ export function createJobLimits(
 ): JobLimits {
   const { records, sets } = indexKeys(keyspace);
   const scripts = scriptsOf(redis, limitScripts);
+  const readOthers = createOtherShardsReader(redis, keyspace);
 
   // All reservations of a turn of the event loop share a call, so that they cannot be interleaved with those of others.
   const send = oncePerTurn((pending: Pending[]) => {
@@ -75,10 +77,12 @@ export function createJobLimits(
     const maxActive = limiter.max('active-jobs', caller) ?? 0;
     if (jobs.length === 0 || (maxJobs === 0 && maxActive === 0)) return undefined;
     const scope = caller.kind === 'anonymous' ? '' : scopeOf(owner);
+    const set = setOf(reservation);
+    const others = keyspace.shards.known > 1 ? JSON.stringify(await readOthers(set, scope, jobs)) : '';
     const ofJobs = jobs.flatMap(({ id, duplicateKey = '' }) => [id, duplicateKey]);
-    const args = [scope, maxJobs, maxActive, mode, retry ? 'retry' : 'start', ...ofJobs];
+    const args = [scope, maxJobs, maxActive, mode, retry ? 'retry' : 'start', others, ...ofJobs];
     const [unfinished, active, allowed] = await new Promise<[number, number, string]>((resolve, reject) =>
-      send({ set: setOf(reservation), args, resolve, reject }),
+      send({ set, args, resolve, reject }),
     );
     const refused = jobs.filter((_, i) => allowed[i] !== '1').length;
     return {

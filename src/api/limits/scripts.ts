@@ -9,6 +9,7 @@ export interface LimitCommands {
     keys: number,
     ...args: Array<string | number>
   ): Promise<Array<[unfinished: number, active: number, allowed: string]>>;
+  countShard(...args: string[]): Promise<[unfinished: number, active: number, ...states: string[]]>;
 }
 
 const lua = luaBeside(import.meta.url);
@@ -16,5 +17,6 @@ const lua = luaBeside(import.meta.url);
 export const limitScripts = defineScripts<LimitCommands>({
   shareOpen: { lua: lua('share-open') },
   takeUnits: { lua: lua('take') },
+  countShard: { numberOfKeys: 1, lua: [recordLua, lua('count-shard')].join('\n') },
   reserveJobs: { lua: [recordLua, lua('reserve')].join('\n') },
 });

@@ -163,11 +163,15 @@ export class DashboardFeed {
   /** Reads what all viewers share. */
   private async readShared(): Promise<void> {
     const { self, redis, keyspace, plan, census, redisVersion } = this.options;
+    const isPaused = async (queue: string): Promise<boolean> =>
+      (await redis.hexists(keyspace.queueKey(queue, 'meta'), 'paused')) === 1;
+    const inAnyShard = async (queue: string, holds: (queue: string) => Promise<boolean>): Promise<boolean> =>
+      (await Promise.all(keyspace.shards.of(queue).map(holds))).includes(true);
     const nodes = allNodes(redis);
-    const [processes, paused, served, infos, alerts] = await Promise.all([
+    const [processes, paused, unserved, infos, alerts] = await Promise.all([
       this.presence.watch(self(), WATCHED_MS),
-      Promise.all(plan.names.map((queue) => redis.hexists(keyspace.queueKey(queue, 'meta'), 'paused'))),
-      Promise.all(plan.names.map((queue) => census.serves(queue))),
+      Promise.all(plan.names.map((queue) => inAnyShard(queue, isPaused))),
+      Promise.all(plan.names.map((queue) => inAnyShard(queue, async (it) => !(await census.serves(it))))),
       Promise.all(nodes.map((node) => node.info('memory', 'clients').catch(() => node.info()))),
       // Another tool may have replaced the key. The other reads notice an outage.
       readAlerts(redis, keyspace).catch(() => new Map<string, AlertState>()),
@@ -177,8 +181,8 @@ export class DashboardFeed {
     const queues = plan.names.map((name, i) => ({
       name,
       jobs: plan.kindsIn(name).map((kind) => kind.name),
-      paused: paused[i] === 1,
-      noWorker: !served[i],
+      paused: paused[i] === true,
+      noWorker: unserved[i] === true,
     }));
     // Stays the same array until something changes: overviews compare it.
     if (JSON.stringify(queues) !== JSON.stringify(this.shared.queues)) {

@@ -1,4 +1,4 @@
-import { indexKeys, setsFor } from '../../shared/job-index/keys.js';
+import { indexKeysByShard, setsFor } from '../../shared/job-index/keys.js';
 import { JOB_STATES, type JobState } from '../../shared/jobs/states.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import type { RedisClient } from '../../shared/redis/client.js';
@@ -16,18 +16,25 @@ export interface OwnerCounts {
 export type CountReader = (owner: string | undefined, names: string[]) => Promise<OwnerCounts>;
 
 export function createCountReader(redis: RedisClient, keyspace: Keyspace): CountReader {
-  const { sets } = indexKeys(keyspace);
+  const keysOf = indexKeysByShard(keyspace);
+
+  /** Returns the sizes of sets, summed over the shards. @param keysIn returns the sets of a shard */
+  async function sizes(keysIn: (sets: string) => string[]): Promise<number[]> {
+    const ofShards = await Promise.all(
+      keyspace.shards.all.map((shard) =>
+        Promise.all(keysIn(keysOf(shard).sets).map((key) => redis.zcard(key))),
+      ),
+    );
+    return ofShards.reduce((sums, counts) => sums.map((sum, i) => sum + (counts[i] ?? 0)));
+  }
+
   return async (owner, names) => {
     const filter = { owner, states: JOB_STATES, tags: [] };
-    const groups = [
-      setsFor(sets, { ...filter, names: [] }).byName,
-      ...names.map((name) => setsFor(sets, { ...filter, names: [name] }).byName),
-    ];
     const counts = await Promise.all(
-      groups.map(async (keys) => {
-        const sizes = await Promise.all(keys.map((key) => redis.zcard(key)));
+      [[], ...names.map((name) => [name])].map(async (names) => {
+        const found = await sizes((sets) => setsFor(sets, { ...filter, names }).byName);
         return Object.fromEntries(
-          JOB_STATES.flatMap((state, i) => (sizes[i] ? [[state, sizes[i]]] : [])),
+          JOB_STATES.flatMap((state, i) => (found[i] ? [[state, found[i]]] : [])),
         ) as StateCounts;
       }),
     );

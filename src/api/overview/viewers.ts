@@ -4,6 +4,7 @@ import type { JobState } from '../../shared/jobs/states.js';
 import type { JobFaults } from '../../shared/lifecycle/job-faults.js';
 import { isFinished, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
+import { queueNameOf } from '../../shared/shards.js';
 import type { Credential } from '../auth/credential.js';
 import type { PageReader } from '../jobs/page.js';
 import type { DashboardFeed } from '../live/feed.js';
@@ -37,6 +38,11 @@ export interface OverviewSubject {
   /** Only the jobs of this queue, and the kinds of job in it. */
   queue?: { name: string; kinds: string[] } | undefined;
 }
+
+/** Whether a job is in a queue, in any shard. */
+const isIn = (queue: string, jobId: string): boolean =>
+  jobId.startsWith(`${queue}.`) ||
+  (jobId.startsWith(`${queue}~s`) && queueNameOf(jobId.split('.', 1)[0] ?? '') === queue);
 
 interface OverviewViewer extends FeedViewer {
   overview: OverviewSubject;
@@ -167,7 +173,7 @@ export class OverviewViewers extends FeedViewers<OverviewViewer> {
           limit: PAGE,
           after,
         });
-        for (const id of page.ids) if (!queue || id.startsWith(`${queue.name}.`)) jobs.set(id, state);
+        for (const id of page.ids) if (!queue || isIn(queue.name, id)) jobs.set(id, state);
         after = page.next;
       } while (after && jobs.size < MAX_JOBS);
     }
@@ -176,7 +182,7 @@ export class OverviewViewers extends FeedViewers<OverviewViewer> {
 
   private *running({ overview, view }: OverviewViewer): Generator<LiveJob> {
     for (const job of this.feed.running(view)) {
-      if (!overview.queue || job.id.startsWith(`${overview.queue.name}.`)) yield job;
+      if (!overview.queue || isIn(overview.queue.name, job.id)) yield job;
     }
   }
 

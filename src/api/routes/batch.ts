@@ -10,13 +10,13 @@ import type { JobRoutesOptions } from './jobs.js';
 
 /** `/v1/jobs:batch`: start many jobs with one request. */
 export function batchRoutes(options: JobRoutesOptions): Router {
-  const { config, connection, plan, access, readTombstone, starter, limitedStarter, limiter } = options;
+  const { config, connection, access, readTombstone, starter, limitedStarter, limiter } = options;
   const { redis, keyspace, trackJob } = connection;
   const readState = createStateReader(trackJob, readTombstone);
   const startBatch = createBatchStarter({
     starter,
     limitedStarter,
-    plan,
+    shards: connection.keyspace.shards.placed,
     idempotency: createIdempotency(redis, keyspace, config.IDEMPOTENCY_TTL_MS),
   });
   const router = Router();

@@ -1,6 +1,8 @@
 import { type Express, type NextFunction, type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import type { OpenQueue, QueuePlan } from '../../shared/jobs/queues.js';
+import type { Keyspace } from '../../shared/keyspace.js';
+import { queueNameOf, shardOf } from '../../shared/shards.js';
 import type { Access } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { basePath } from '../http/base-path.js';
@@ -17,6 +19,7 @@ const FOREIGN_STYLESHEET = /<link\b[^>]*\bhref="https?:[^>]*>/g;
 export interface BoardOptions {
   openQueue: OpenQueue;
   plan: QueuePlan;
+  keyspace: Keyspace;
   access: Access;
 }
 
@@ -41,15 +44,24 @@ export function boardRoutes(options: BoardOptions): Router {
   }
 }
 
-async function openBoard({ openQueue, plan }: BoardOptions): Promise<Express> {
+/** Returns the options that name a queue of a shard after the first. */
+const boardNameOf = (queue: string) => ({
+  prefix: `shard-${shardOf(queue)}-`,
+  displayName: `${queueNameOf(queue)} (shard ${shardOf(queue)})`,
+});
+
+async function openBoard({ openQueue, plan, keyspace }: BoardOptions): Promise<Express> {
   const [{ createBullBoard }, { BullMQAdapter }, { ExpressAdapter }] = await Promise.all([
     import('@bull-board/api'),
     import('@bull-board/api/bullMQAdapter'),
     import('@bull-board/express'),
   ]);
   const server = new ExpressAdapter();
+  // The board tells queues apart by their names. In BullMQ, a queue has the same name in each shard.
+  const adapterOf = (queue: string) =>
+    new BullMQAdapter(openQueue(queue), shardOf(queue) === 0 ? {} : boardNameOf(queue));
   createBullBoard({
-    queues: plan.names.map((name) => new BullMQAdapter(openQueue(name))),
+    queues: plan.names.flatMap((name) => keyspace.shards.of(name).map(adapterOf)),
     serverAdapter: server,
     options: { uiConfig: { boardTitle: 'Headway', hideDocsLink: true } },
   });

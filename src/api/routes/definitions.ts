@@ -1,8 +1,10 @@
+import type { Queue } from 'bullmq';
 import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
 import type { JobLimits } from '../../shared/jobs/definition.js';
 import type { OpenQueue, QueuePlan } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
+import type { Keyspace } from '../../shared/keyspace.js';
 import type { Access } from '../auth/access.js';
 import { methods } from '../http/problem.js';
 import { jsonSchemaOf } from '../openapi/json-schema.js';
@@ -16,6 +18,7 @@ export interface DefinitionRoutesOptions {
   registry: Registry;
   plan: QueuePlan;
   openQueue: OpenQueue;
+  keyspace: Keyspace;
   access: Access;
 }
 
@@ -23,7 +26,13 @@ export interface DefinitionRoutesOptions {
  * `/v1/definitions`: the kinds of job, with the JSON Schema of their data if the schema library supports it. Admins can
  * pause and resume them.
  */
-export function definitionRoutes({ registry, plan, openQueue, access }: DefinitionRoutesOptions): Router {
+export function definitionRoutes({
+  registry,
+  plan,
+  openQueue,
+  keyspace,
+  access,
+}: DefinitionRoutesOptions): Router {
   const definitions = [...registry.values()]
     .filter(({ internal }) => !internal)
     .map(({ name, description, input, limits, stages }) => ({
@@ -46,7 +55,7 @@ export function definitionRoutes({ registry, plan, openQueue, access }: Definiti
     const isStartable = (name: string): boolean =>
       access.mayStart(caller) && (caller?.grants.jobs?.includes(name) ?? true);
     const paused = new Map(
-      await Promise.all(plan.names.map(async (queue) => [queue, await openQueue(queue).isPaused()] as const)),
+      await Promise.all(plan.names.map(async (queue) => [queue, await isPaused(queue)] as const)),
     );
     res.set('Cache-Control', 'no-store').json({
       definitions: definitions.map((kind) => ({
@@ -59,14 +68,23 @@ export function definitionRoutes({ registry, plan, openQueue, access }: Definiti
 
   async function pauseKind(req: Request, res: Response): Promise<void> {
     const queue = await queueOf(req);
-    await openQueue(queue).pause();
+    await Promise.all(inAllShards(queue).map((it) => it.pause()));
     res.json(queueView(queue, true));
   }
 
   async function resumeKind(req: Request, res: Response): Promise<void> {
     const queue = await queueOf(req);
-    await openQueue(queue).resume();
+    await Promise.all(inAllShards(queue).map((it) => it.resume()));
     res.json(queueView(queue, false));
+  }
+
+  function inAllShards(queue: string): Queue[] {
+    return keyspace.shards.of(queue).map(openQueue);
+  }
+
+  /** Returns whether a queue is paused, in any shard. */
+  async function isPaused(queue: string): Promise<boolean> {
+    return (await Promise.all(inAllShards(queue).map((it) => it.isPaused()))).includes(true);
   }
 
   async function queueOf(req: Request): Promise<string> {

@@ -3,7 +3,7 @@ import { HeadwayError } from '../../shared/errors.js';
 import type { FileStore } from '../../shared/files/store.js';
 import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { isVisitor } from '../../shared/jobs/limits.js';
-import { newJobId, type OpenQueue, type QueuePlan } from '../../shared/jobs/queues.js';
+import type { OpenQueue, QueuePlan } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { Canceller } from '../../shared/lifecycle/cancel.js';
 import { createKeyHolder, retryFailed } from '../../shared/lifecycle/retry.js';
@@ -24,7 +24,7 @@ import { parseListQuery } from '../jobs/list-query.js';
 import { createPageReader } from '../jobs/page.js';
 import { sendResult } from '../jobs/result.js';
 import { createRetryCheck } from '../jobs/retry.js';
-import type { JobStarter } from '../jobs/start.js';
+import { type JobStarter, placeIn } from '../jobs/start.js';
 import type { LimitedStarter } from '../jobs/start-limited.js';
 import { deliveryView } from '../jobs/webhook.js';
 import type { JobLimits } from '../limits/jobs.js';
@@ -60,7 +60,6 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     config,
     connection,
     openQueue,
-    plan,
     store,
     access,
     viewers,
@@ -109,7 +108,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const caller = await access.admit(req, res);
     const key = header === undefined ? undefined : scopedKey(header, caller);
     const request = await starter.check(req.body, caller);
-    const newId = newJobId(plan.of(request.definition.name));
+    const newId = starter.idFor(placeIn(request));
     const use = key ? await idempotency.claim(key, req.body, newId) : { jobId: newId, queued: false };
     let started: Enqueued = { id: use.jobId, state: undefined };
     // A removed job must have been queued, even if the process that queued it ended before recording that.

@@ -7,6 +7,7 @@ import { jobLinks } from '../../shared/lifecycle/view.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import type { ScheduleMaintainer } from '../../shared/schedules/maintainer.js';
 import type { Schedule } from '../../shared/schedules/schedule.js';
+import { placedQueue } from '../../shared/shards.js';
 import { NO_GRANTS, type Principal } from '../auth/principal.js';
 import { basePath } from '../http/base-path.js';
 import { invalid } from '../http/invalid.js';
@@ -81,9 +82,11 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
         return;
       }
       const now = serverNow();
+      const id = randomUUID();
       const schedule: Schedule = {
         ...planned,
-        id: randomUUID(),
+        id,
+        queue: placedQueue(planned.queue, id, connection.keyspace.shards),
         ...(limited.kind === 'anonymous' && !limited.exempt ? { origin: limited.address } : {}),
         paused: false,
         createdAt: now,
@@ -150,7 +153,8 @@ export function scheduleRoutes(options: ScheduleRoutesOptions): Router {
     const { schedule, caller } = await findToRun(req);
     const { name, data, options: jobOptions } = schedule;
     const request = await starter.check({ name, data, options: jobOptions }, onBehalf(schedule, caller));
-    const newId = newJobId(plan.of(name));
+    // The runs of a schedule are a family.
+    const newId = newJobId(schedules.queueOf(schedule));
     const [{ id, state: newState } = { id: newId, state: undefined }] = await limitedStarter.startAll(
       limiter.caller(req, caller),
       [{ id: newId, request: { ...request, requestId: requestIdOf(req) } }],

@@ -1,5 +1,6 @@
 import { type LatestJobEvent, latestEvents } from '../../shared/bullmq/bull-events.js';
 import { jobOfChannel } from '../../shared/channel/keys.js';
+import { byShard } from '../../shared/job-index/keys.js';
 import { addressOf, requireAddress } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import { createJobFaults, type JobFaults } from '../../shared/lifecycle/job-faults.js';
@@ -20,8 +21,11 @@ export interface RemovedJobsOptions {
   channels: () => Iterable<string>;
   redis: RedisClient;
   keyspace: Keyspace;
-  /** The queues whose events a queue follower reads. Watched jobs in other queues are reconciled at each check. */
-  followed?: readonly string[];
+  /**
+   * Returns whether a queue follower reads the events of a queue. Watched jobs in other queues are reconciled at each check.
+   * Defaults to yes.
+   */
+  isFollowed?: (queue: string) => boolean;
   reconciler: Reconciler;
   faults?: JobFaults;
   log: Logger;
@@ -36,7 +40,7 @@ export function followRemovedJobs({
   channels,
   redis,
   keyspace,
-  followed,
+  isFollowed = () => true,
   reconciler,
   log,
   faults = createJobFaults(log),
@@ -59,15 +63,16 @@ export function followRemovedJobs({
     }
   }
 
-  const isUnfollowed = (jobId: string): boolean =>
-    followed !== undefined && !followed.includes(requireAddress(jobId).queue);
+  const isUnfollowed = (jobId: string): boolean => !isFollowed(requireAddress(jobId).queue);
 
   async function reconcileRemoved(jobIds: string[]): Promise<void> {
-    const keys = jobIds.map((jobId) => {
-      const { queue, id } = requireAddress(jobId);
-      return keyspace.queueKey(queue, id);
-    });
-    if ((await redis.exists(...keys)) === keys.length) return;
+    const jobs = jobIds.map((jobId) => ({ address: requireAddress(jobId) }));
+    const keyOf = ({ address: { queue, id } }: (typeof jobs)[number]): string => keyspace.queueKey(queue, id);
+    const found = await Promise.all(
+      Array.from(byShard(jobs).values(), (ofShard) => redis.exists(...ofShard.map(keyOf))),
+    );
+    if (found.reduce((sum, count) => sum + count, 0) === jobs.length) return;
+    const keys = jobs.map(keyOf);
     const exists = await Promise.all(keys.map((key) => redis.exists(key)));
     const removed = jobIds.filter((_jobId, i) => exists[i] === 0);
     const queues = [...new Set(removed.map((jobId) => requireAddress(jobId).queue))];

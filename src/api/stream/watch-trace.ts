@@ -3,6 +3,7 @@ import { parseForeign } from '../../shared/jobs/foreign-json.js';
 import { requireAddress } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import type { RedisClient } from '../../shared/redis/client.js';
+import { queueNameOf } from '../../shared/shards.js';
 import { traceOf, tracing } from '../../shared/tracing/tracing.js';
 import { onEnded } from '../exchange/exchange.js';
 
@@ -19,7 +20,13 @@ export function createWatchTracer(redis: RedisClient, keyspace: Keyspace): Watch
     const watch = active.bind(async (jobId: string) => {
       const { queue, id } = requireAddress(jobId);
       const [kind, opts] = await redis.hmget(keyspace.queueKey(queue, id), 'name', 'opts');
-      onEnded(res, active.watch({ id: jobId, kind: kind ?? '', queue }, traceOf(parseForeign(opts ?? ''))));
+      onEnded(
+        res,
+        active.watch(
+          { id: jobId, kind: kind ?? '', queue: queueNameOf(queue) },
+          traceOf(parseForeign(opts ?? '')),
+        ),
+      );
     });
     // Without Redis, the stream is not traced.
     for (const jobId of jobIds) watch(jobId).catch(() => {});

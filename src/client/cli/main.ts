@@ -29,4 +29,4 @@ async function main(): Promise<number> {
 // An empty variable counts as unset, as in the configuration.
 for (const name of ['HEADWAY_URL', 'HEADWAY_TOKEN']) if (!process.env[name]) delete process.env[name];
 quietPipes();
-exit(await main());
+void main().then(exit);

@@ -8,7 +8,7 @@ import { allNodes, type RedisClient } from '../redis/client.js';
 import { serverNow } from '../redis/server-clock.js';
 import type { Reading } from './alert.js';
 import { span } from './message.js';
-import { createWaitReader } from './waiting.js';
+import { createWaitReader, type WaitingJobs } from './waiting.js';
 
 /** Maximum number of kinds of job that can alert at the same time. Other tools may give each job a different name. */
 const MAX_KINDS = 20;
@@ -66,12 +66,15 @@ export function createMeasure(options: MeasureOptions): () => Promise<Reading[]>
     return [...over, ...readings.filter((reading) => !reading.over)];
   }
 
+  const inShards = <T>(queue: string, read: (queue: string) => Promise<T>): Promise<T[]> =>
+    Promise.all(keyspace.shards.of(queue).map(read));
+
   async function waiting(): Promise<Reading[]> {
     const { ALERT_WAIT_MS: limit, ALERT_NO_WORKER_MS: noWorkerMs } = config;
     if (limit === 0 && noWorkerMs === 0) return [];
     const [found, served] = await Promise.all([
-      Promise.all(queues.map((queue) => readWaiting(queue))),
-      Promise.all(queues.map((queue) => census.serves(queue))),
+      Promise.all(queues.map(async (queue) => sumOf(await inShards(queue, readWaiting)))),
+      Promise.all(queues.map(async (queue) => !(await inShards(queue, census.serves)).includes(false))),
     ]);
     const noneServed = !served.includes(true);
     const byQueue = queues.flatMap((queue, i): Reading[] => {
@@ -143,6 +146,13 @@ export function createMeasure(options: MeasureOptions): () => Promise<Reading[]>
 
   return async () => (await Promise.all([failures(), waiting(), memory()])).flat();
 }
+
+/** Combines the waiting jobs of a queue's shards. */
+const sumOf = (shards: WaitingJobs[]): WaitingJobs => ({
+  jobs: shards.reduce((sum, { jobs }) => sum + jobs, 0),
+  oldestMs: Math.max(...shards.map(({ oldestMs }) => oldestMs)),
+  paused: shards.some(({ paused }) => paused),
+});
 
 /** Sums the ends of jobs by kind. A cancelled job neither failed nor succeeded. */
 function endsByKind(

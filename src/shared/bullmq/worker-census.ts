@@ -4,6 +4,7 @@ import type { Keyspace } from '../keyspace.js';
 import { allNodes, nodeOf, type RedisClient } from '../redis/client.js';
 import { isRedisFault } from '../redis/faults.js';
 import { pairsOf } from '../redis/pairs.js';
+import { inShard, splitQueue } from '../shards.js';
 
 /** The name of our workers in BullMQ, which distinguishes them from those of other programs. */
 export const WORKER_NAME = 'headway';
@@ -14,7 +15,10 @@ const GRACE_MS = 2000;
 
 /** Tracks which queues have a worker. */
 export interface WorkerCensus {
-  /** Returns whether a worker takes jobs from a queue. The answer is at most a second old. */
+  /**
+   * Returns whether a worker takes jobs from a queue. The answer is at most a second old.
+   * @param queue the queue in its shard
+   */
   serves(queue: string): Promise<boolean>;
 }
 
@@ -43,15 +47,20 @@ export function createWorkerCensus(redis: RedisClient, keyspace: Keyspace): Work
     const announced = new Set<string>();
     for (const [id, deadline] of pairsOf(deadlineOf)) {
       if (Number(deadline) < now) continue;
-      const { queues = [] } = JSON.parse(views[id] ?? '{}') as Partial<ProcessView>;
-      for (const { name } of queues) announced.add(name);
+      const { queues = [], shards = 1 } = JSON.parse(views[id] ?? '{}') as Partial<ProcessView>;
+      for (const { name } of queues) {
+        for (let shard = 0; shard < shards; shard++) announced.add(inShard(name, shard));
+      }
     }
     if (clients === undefined) return announced;
     const served = new Set<string>();
     for (const [, name] of clients.matchAll(/ name=(\S+)/g)) {
-      if (!name?.startsWith(`${keyspace.queuePrefix}:`)) continue;
-      const [encoded = '', role, worker] = name.slice(keyspace.queuePrefix.length + 1).split(':');
-      const queue = Buffer.from(encoded, 'base64').toString();
+      // BullMQ names a connection like a key: prefix, name of the queue, what it is for.
+      const parsed = keyspace.parseQueueKey(name ?? '');
+      if (!parsed) continue;
+      const { shard, name: encoded } = splitQueue(parsed.queue);
+      const [role, worker] = parsed.suffix === '' ? [] : parsed.suffix.split(':');
+      const queue = inShard(Buffer.from(encoded, 'base64').toString(), shard);
       if (role !== undefined && role !== 'w') continue;
       if (worker !== WORKER_NAME || announced.has(queue)) served.add(queue);
     }

@@ -80,6 +80,7 @@ export function startProcessReporting(options: ProcessReportingOptions): Process
       rssBytes: rss,
       heapBytes: heapUsed,
       ...(stopping ? { stopping } : {}),
+      ...(keyspace.shards.placed > 1 ? { placed: keyspace.shards.placed } : {}),
       ...describe(),
     };
   }

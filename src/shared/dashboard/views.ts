@@ -32,6 +32,10 @@ export interface ProcessView {
   /** For workers: the number of running jobs, and the concurrency for each queue. */
   running?: number;
   queues?: Array<{ name: string; concurrency: number }>;
+  /** For workers: in how many shards they serve the queues. Absent for 1. */
+  shards?: number;
+  /** `QUEUE_SHARDS` of the process. Absent for 1. */
+  placed?: number;
   /** For API processes: the number of open streams. */
   viewers?: number;
 }

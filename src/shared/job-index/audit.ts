@@ -18,8 +18,10 @@ const PAUSE_MS = 10 * 60_000;
 export interface AuditOptions {
   redis: RedisClient;
   keyspace: Keyspace;
-  /** The queues to audit. */
+  /** The queues to audit, all in the same shard. */
   queues: string[];
+  /** Defaults to 0. */
+  shard?: number;
   trackJob: SnapshotReader;
   faults?: JobFaults;
   log: Logger;
@@ -40,8 +42,8 @@ export interface Audit {
  * second, to keep the load low.
  */
 export function createAudit(options: AuditOptions): Audit {
-  const { redis, keyspace, queues, trackJob, log, faults = createJobFaults(log) } = options;
-  const { records } = indexKeys(keyspace);
+  const { redis, keyspace, queues, shard = 0, trackJob, log, faults = createJobFaults(log) } = options;
+  const { records } = indexKeys(keyspace, shard);
   const sets = queues.flatMap((queue) =>
     [...SETS, ...LISTS].map((name) => ({
       queue,
@@ -49,7 +51,7 @@ export function createAudit(options: AuditOptions): Audit {
       list: LISTS.includes(name),
     })),
   );
-  const holdKnown = createHoldKnown(redis, keyspace, faults);
+  const holdKnown = createHoldKnown({ redis, keyspace, shard, faults });
   let position = { set: 0, cursor: '0' };
   let pausedUntil = 0;
 

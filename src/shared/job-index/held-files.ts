@@ -3,7 +3,7 @@ import type { Keyspace } from '../keyspace.js';
 import { isFinished, type SnapshotReader } from '../lifecycle/snapshot.js';
 import type { RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
-import { indexKeys } from './keys.js';
+import { indexKeysByShard } from './keys.js';
 import { jobIndexScripts } from './scripts.js';
 
 export interface HeldFilesOptions {
@@ -17,14 +17,19 @@ export interface HeldFilesOptions {
  * it has not ended. The index records the files of jobs (`job-index/scripts/files.lua`).
  */
 export function createHeldFiles({ redis, keyspace, readJob }: HeldFilesOptions): HeldFiles {
-  const { files } = indexKeys(keyspace);
+  const keysOf = indexKeysByShard(keyspace);
   const scripts = scriptsOf(redis, jobIndexScripts);
-  return async (fileId, createdBy) => {
+
+  async function isHeldIn(shard: number, fileId: string): Promise<boolean> {
     for (;;) {
-      const held = await scripts.fileIsHeld(files, fileId, keyspace.queuePrefix);
-      if (held === 1) return true;
-      if (held === 0) break;
+      const held = await scripts.fileIsHeld(keysOf(shard).files, fileId, keyspace.prefixOf(shard));
+      if (held >= 0) return held === 1;
     }
+  }
+
+  return async (fileId, createdBy) => {
+    const held = await Promise.all(keyspace.shards.all.map((shard) => isHeldIn(shard, fileId)));
+    if (held.includes(true)) return true;
     if (createdBy === undefined) return false;
     const creator = await readJob(createdBy);
     return creator !== undefined && !isFinished(creator);

@@ -25,8 +25,16 @@ export interface HoldKnown {
   restart(): void;
 }
 
-export function createHoldKnown(redis: RedisClient, keyspace: Keyspace, faults: JobFaults): HoldKnown {
-  const { records, sets, filesHeld } = indexKeys(keyspace);
+export interface HoldKnownOptions {
+  redis: RedisClient;
+  keyspace: Keyspace;
+  /** The shard whose index is read. */
+  shard: number;
+  faults: JobFaults;
+}
+
+export function createHoldKnown({ redis, keyspace, shard, faults }: HoldKnownOptions): HoldKnown {
+  const { records, sets, filesHeld } = indexKeys(keyspace, shard);
   const scripts = scriptsOf(redis, jobIndexScripts);
   /** `undefined` until the first step has checked whether a round is due. */
   let cursor: string | 'done' | undefined;

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
+import type { JobAddress } from '../jobs/queues.js';
 import type { JobState } from '../jobs/states.js';
 import type { Keyspace } from '../keyspace.js';
+import { shardOf } from '../shards.js';
 
 /**
- * The Redis keys of the index. They have BullMQ's hash tag, so that one script can read a job and index it. After the tag
- * comes a dot, which no key of BullMQ has there.
+ * The Redis keys of the index of a shard. They have BullMQ's hash tag, so that one script can read a job and index it. After
+ * the tag comes a dot, which no key of BullMQ has there.
  */
 export interface IndexKeys {
   /** A hash: id -> record. */
@@ -23,15 +25,27 @@ export interface IndexKeys {
   gone(jobId: string): string;
 }
 
-export const indexKeys = ({ queuePrefix }: Keyspace): IndexKeys => ({
-  records: `${queuePrefix}.index`,
-  due: `${queuePrefix}.due`,
-  leftovers: `${queuePrefix}.leftovers`,
-  sets: `${queuePrefix}.index`,
-  files: `${queuePrefix}.index:files`,
-  filesHeld: `${queuePrefix}.files-held`,
-  gone: (jobId) => `${queuePrefix}.gone:${jobId}`,
-});
+export function indexKeys(keyspace: Keyspace, shard = 0): IndexKeys {
+  const prefix = keyspace.prefixOf(shard);
+  return {
+    records: `${prefix}.index`,
+    due: `${prefix}.due`,
+    leftovers: `${prefix}.leftovers`,
+    sets: `${prefix}.index`,
+    files: `${prefix}.index:files`,
+    filesHeld: `${prefix}.files-held`,
+    gone: (jobId) => `${prefix}.gone:${jobId}`,
+  };
+}
+
+/** Returns a function that returns the index keys of a shard, and makes them once. */
+export function indexKeysByShard(keyspace: Keyspace): (shard: number) => IndexKeys {
+  const known: IndexKeys[] = [];
+  return (shard) => {
+    known[shard] ??= indexKeys(keyspace, shard);
+    return known[shard];
+  };
+}
 
 /** A filter for jobs. A job matches a list if it matches any entry; an empty list matches all jobs. */
 export interface JobFilter {
@@ -63,4 +77,16 @@ export function setsFor(
     byName: withFacets(all ? [''] : names.map((name) => `:name:${name}`)),
     byTag: withFacets(tags.map((tag) => `:tag:${tag}`)),
   };
+}
+
+/** Groups entries by the shard of their jobs. */
+export function byShard<T extends { address: JobAddress }>(entries: readonly T[]): Map<number, T[]> {
+  const groups = new Map<number, T[]>();
+  for (const entry of entries) {
+    const shard = shardOf(entry.address.queue);
+    const group = groups.get(shard);
+    if (group) group.push(entry);
+    else groups.set(shard, [entry]);
+  }
+  return groups;
 }

@@ -5,7 +5,7 @@ import { oncePerTurn } from '../process/once-per-turn.js';
 import type { RedisClient } from '../redis/client.js';
 import { passReplies, type Waiting } from '../redis/replies.js';
 import { scriptsOf } from '../redis/scripts.js';
-import { indexKeys } from './keys.js';
+import { byShard, indexKeysByShard } from './keys.js';
 import { jobIndexScripts } from './scripts.js';
 
 /** The maximum number of jobs in one call. */
@@ -18,15 +18,18 @@ const AT_ONCE = 100;
  */
 export type NewJobIndexer = (jobId: string) => Promise<JobState | undefined>;
 
-/** Creates an indexer of new jobs. The jobs of one turn, of a batch or of several requests, share a call to Redis. */
+/** Creates an indexer of new jobs. The jobs of one turn, of a batch or of several requests, share a call to Redis for each shard. */
 export function createNewJobIndexer(redis: RedisClient, keyspace: Keyspace): NewJobIndexer {
-  const { records, sets } = indexKeys(keyspace);
+  const keysOf = indexKeysByShard(keyspace);
   const scripts = scriptsOf(redis, jobIndexScripts);
   const index = oncePerTurn((jobs: NewJob[]) => {
-    for (let i = 0; i < jobs.length; i += AT_ONCE) void send(jobs.slice(i, i + AT_ONCE));
+    for (const [shard, ofShard] of byShard(jobs)) {
+      for (let i = 0; i < ofShard.length; i += AT_ONCE) void send(shard, ofShard.slice(i, i + AT_ONCE));
+    }
   });
 
-  async function send(jobs: NewJob[]): Promise<void> {
+  async function send(shard: number, jobs: NewJob[]): Promise<void> {
+    const { records, sets } = keysOf(shard);
     const hashes = jobs.map(({ address: { queue, id } }) => keyspace.queueKey(queue, id));
     const ids = jobs.map(({ jobId }) => jobId);
     await passReplies(jobs, () => scripts.indexNewJobs(1 + hashes.length, records, ...hashes, sets, ...ids));

@@ -26,11 +26,13 @@ export interface JobRetentionOptions {
   keep: RetentionTimes;
   reconciler: Reconciler;
   store: Pick<FileStore, 'remove'>;
+  /** The shard whose jobs are removed. Defaults to 0. */
+  shard?: number;
   faults?: JobFaults;
   log: Logger;
 }
 
-/** Removes finished jobs when their retention time is over. */
+/** Removes the finished jobs of a shard when their retention time is over. */
 export interface JobRetention {
   /** Removes the jobs that are due: BullMQ's job, its entry in the index, its channel and its result files. */
   sweep(): Promise<void>;
@@ -44,7 +46,7 @@ export interface JobRetention {
 export function createJobRetention(options: JobRetentionOptions): JobRetention {
   const { redis, keyspace, keep, reconciler, store, log, faults = createJobFaults(log) } = options;
   const isHeld = createHeldFiles({ redis, keyspace, readJob: createSnapshotReader(redis, keyspace) });
-  const keys = indexKeys(keyspace);
+  const keys = indexKeys(keyspace, options.shard);
   const scripts = scriptsOf(redis, jobIndexScripts);
 
   async function forget(jobId: string): Promise<void> {

@@ -1,7 +1,9 @@
+import { addressOf } from '../jobs/queues.js';
 import type { JobState } from '../jobs/states.js';
 import type { Keyspace } from '../keyspace.js';
 import type { RedisClient } from '../redis/client.js';
-import { indexKeys } from './keys.js';
+import { shardOf } from '../shards.js';
+import { indexKeysByShard } from './keys.js';
 
 /** The remembered facts about a removed job. Times are in ms since 1970. */
 export interface Tombstone {
@@ -20,9 +22,9 @@ export interface Tombstone {
 export type TombstoneReader = (jobId: string) => Promise<Tombstone | undefined>;
 
 export function createTombstoneReader(redis: RedisClient, keyspace: Keyspace): TombstoneReader {
-  const keys = indexKeys(keyspace);
+  const keysOf = indexKeysByShard(keyspace);
   return async (jobId) => {
-    const found = await redis.get(keys.gone(jobId));
+    const found = await redis.get(keysOf(shardOf(addressOf(jobId)?.queue ?? '')).gone(jobId));
     return found ? (JSON.parse(found) as Tombstone) : undefined;
   };
 }

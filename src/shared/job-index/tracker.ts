@@ -6,7 +6,7 @@ import { parseSnapshot, type SnapshotReader } from '../lifecycle/snapshot.js';
 import type { RedisClient } from '../redis/client.js';
 import { passReplies, type Waiting } from '../redis/replies.js';
 import { scriptsOf } from '../redis/scripts.js';
-import { indexKeys } from './keys.js';
+import { byShard, indexKeysByShard } from './keys.js';
 import { jobIndexScripts } from './scripts.js';
 
 export interface TrackerOptions {
@@ -28,20 +28,23 @@ interface PendingRead extends Waiting<JobReply | null> {
 /**
  * Creates a reader that also updates the job index, atomically with reading: it adds a new job, moves a job whose state has
  * changed, and removes a missing one. So every reader of a job keeps the index correct. What is read in one turn of the event
- * loop goes in one call.
+ * loop goes in one call for each shard.
  */
 export function createTracker({ redis, keyspace, keep }: TrackerOptions): SnapshotReader {
-  const keys = indexKeys(keyspace);
+  const keysOf = indexKeysByShard(keyspace);
   const scripts = scriptsOf(redis, jobIndexScripts);
   let pending: PendingRead[] = [];
 
   function sendAll(): void {
     const reads = pending;
     pending = [];
-    for (let i = 0; i < reads.length; i += AT_ONCE) void send(reads.slice(i, i + AT_ONCE));
+    for (const [shard, ofShard] of byShard(reads)) {
+      for (let i = 0; i < ofShard.length; i += AT_ONCE) void send(shard, ofShard.slice(i, i + AT_ONCE));
+    }
   }
 
-  async function send(reads: PendingRead[]): Promise<void> {
+  async function send(shard: number, reads: PendingRead[]): Promise<void> {
+    const keys = keysOf(shard);
     const ofJobs = reads.flatMap(({ jobId, address: { queue, id } }) => [
       keys.gone(jobId),
       keyspace.queueKey(queue, id),

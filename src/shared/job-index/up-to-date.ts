@@ -5,7 +5,8 @@ import type { Keyspace } from '../keyspace.js';
 import type { UpToDateCheck } from '../lifecycle/queue-follower.js';
 import type { RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
-import { indexKeys } from './keys.js';
+import { shardOf } from '../shards.js';
+import { indexKeysByShard } from './keys.js';
 import { jobIndexScripts } from './scripts.js';
 
 /** How many jobs one call examines. Redis does nothing else during a script. */
@@ -20,7 +21,7 @@ const QUEUE_KEYS = ['completed', 'failed', 'delayed', 'prioritized', 'waiting-ch
  * Whether a waiting job has a worker is not compared: the API processes in which the job is watched publish that.
  */
 export function createUpToDateCheck(redis: RedisClient, keyspace: Keyspace): UpToDateCheck {
-  const { records } = indexKeys(keyspace);
+  const keysOf = indexKeysByShard(keyspace);
   const scripts = scriptsOf(redis, jobIndexScripts);
 
   async function examine(
@@ -28,7 +29,7 @@ export function createUpToDateCheck(redis: RedisClient, keyspace: Keyspace): UpT
     jobs: Array<{ jobId: string; id: string }>,
   ): Promise<Array<[jobId: string, owner: string]>> {
     const key = (suffix: string): string => keyspace.queueKey(queue, suffix);
-    const keys = [records, ...QUEUE_KEYS.map(key)];
+    const keys = [keysOf(shardOf(queue)).records, ...QUEUE_KEYS.map(key)];
     for (const { jobId, id } of jobs) keys.push(key(id), channelKeys(keyspace, jobChannel(jobId))[0]);
     const ids = jobs.flatMap(({ jobId, id }) => [jobId, id]);
     const owners = await scripts.jobsUpToDate(keys.length, ...keys, ...ids);

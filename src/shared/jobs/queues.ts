@@ -1,22 +1,35 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Job, Queue } from 'bullmq';
+import { inShard, queueIn, SHARD_SUFFIX, shardFor, splitQueue } from '../shards.js';
 import type { JobDefinition } from './definition.js';
 import { type Registry, RegistryError } from './registry.js';
 
 /** The address of a job in BullMQ. */
 export interface JobAddress {
+  /** The queue in its shard: see `inShard`. */
   queue: string;
   id: string;
 }
 
 /**
- * Creates the id of a new job: the name of its queue, a dot, a random UUID. It is also the job's id in BullMQ, so every tool
- * finds the job under the same id.
+ * Creates the id of a new job: the name of its queue in its shard, a dot, a random UUID. It is also the job's id in BullMQ, so
+ * every tool finds the job under the same id.
  */
 export const newJobId = (queue: string): string => `${queue}.${randomUUID()}`;
 
+/**
+ * Creates the id of a new job that starts a family, in one of several shards.
+ * @param seed jobs with the same seed are in the same shard. Defaults to the id itself
+ */
+export function placedJobId(queue: string, shards: number, seed?: string): string {
+  const uuid = randomUUID();
+  return `${inShard(queue, shardFor(seed ?? uuid, shards))}.${uuid}`;
+}
+
 /** The form of {@link newJobId}: the UUID has version 4. */
-const RANDOM_ID = /^[A-Za-z0-9_-]{1,60}\.[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const RANDOM_ID = new RegExp(
+  `^[A-Za-z0-9_-]{1,60}(?:${SHARD_SUFFIX})?\\.[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$`,
+);
 
 /** Whether a job id was made by {@link newJobId}, so that no job had it before. Other ids may be used again. */
 export const isRandomId = (jobId: string): boolean => RANDOM_ID.test(jobId);
@@ -32,10 +45,14 @@ export function derivedJobId(queue: string, seed: string): string {
   return `${queue}.${uuid}`;
 }
 
-/** The form of ids that need no encoding: the queue's name, a dot, and the rest. */
-const PLAIN_ID = /^([A-Za-z0-9_-]{1,60})\.[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,129}$/;
-/** The form of encoded ids: queue, two dots, id. Reserved bytes are encoded as `~` and two hexadecimal digits. */
-const ENCODED_ID = /^((?:[A-Za-z0-9_-]|~[0-9A-F]{2}){1,300})\.\.((?:[A-Za-z0-9_.:-]|~[0-9A-F]{2})+)$/;
+/** The form of ids that need no encoding: the queue's name in its shard, a dot, and the rest. */
+const PLAIN_ID = new RegExp(
+  `^([A-Za-z0-9_-]{1,60}(?:${SHARD_SUFFIX})?)\\.[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,129}$`,
+);
+/** The form of encoded ids: queue in its shard, two dots, id. Reserved bytes are encoded as `~` and two hexadecimal digits. */
+const ENCODED_ID = new RegExp(
+  `^((?:[A-Za-z0-9_-]|~[0-9A-F]{2}){1,300})(${SHARD_SUFFIX})?\\.\\.((?:[A-Za-z0-9_.:-]|~[0-9A-F]{2})+)$`,
+);
 /** The maximum length of an id, which must fit into the first line of a request. */
 const MAX_ID_LENGTH = 2000;
 
@@ -43,17 +60,20 @@ const MAX_ID_LENGTH = 2000;
  * Returns the id under which clients know a job. An id that another tool chose gets the form `<queue>..<id>`. Characters
  * that cannot be part of a path or of a channel name are encoded as the bytes of their UTF-8 form: `a/b` as `a~2Fb`.
  */
-export const jobIdOf = ({ queue, id }: JobAddress): string =>
-  PLAIN_ID.exec(id)?.[1] === queue ? id : `${encode(queue, /[^\w-]/gu)}..${encode(id, /[^\w.:-]/gu)}`;
+export function jobIdOf({ queue, id }: JobAddress): string {
+  if (PLAIN_ID.exec(id)?.[1] === queue) return id;
+  const { shard, name } = splitQueue(queue);
+  return `${inShard(encode(name, /[^\w-]/gu), shard)}..${encode(id, /[^\w.:-]/gu)}`;
+}
 
 /** Parses the result of {@link jobIdOf}; `undefined` for text that is not a job id. */
 export function addressOf(jobId: string): JobAddress | undefined {
   if (jobId.length > MAX_ID_LENGTH) return undefined;
   const plainQueue = PLAIN_ID.exec(jobId)?.[1];
   if (plainQueue !== undefined) return { queue: plainQueue, id: jobId };
-  const [, queue, id] = ENCODED_ID.exec(jobId) ?? [];
+  const [, queue, shard = '', id] = ENCODED_ID.exec(jobId) ?? [];
   if (queue === undefined || id === undefined) return undefined;
-  const address = { queue: decode(queue), id: decode(id) };
+  const address = { queue: decode(queue) + shard, id: decode(id) };
   // Only one spelling of an id is valid, because access is granted by id.
   return jobIdOf(address) === jobId ? address : undefined;
 }
@@ -73,6 +93,14 @@ export function storedId({ id }: Pick<Job, 'id'>): string {
   if (id === undefined) throw new TypeError('the job is not stored yet');
   return id;
 }
+
+/** Returns the id under which clients know a job of BullMQ's. */
+export const idOfStored = (job: Pick<Job, 'id' | 'queueQualifiedName'>): string =>
+  jobIdOf({ queue: queueIn({ qualifiedName: job.queueQualifiedName }), id: storedId(job) });
+
+/** Returns the Redis key of a job of BullMQ's. */
+export const keyOfStored = (job: Pick<Job, 'id' | 'queueQualifiedName'>): string =>
+  `${job.queueQualifiedName}:${storedId(job)}`;
 
 /**
  * Encodes the id that a client has sent. Clients may write the id of another tool unencoded, as in `steps..order/7`.
@@ -136,5 +164,5 @@ export function planQueues(registry: Registry, shared: string): QueuePlan {
   };
 }
 
-/** Returns BullMQ's queue of a name. Each queue is opened once, on first use. */
+/** Returns BullMQ's queue of a name in its shard: see `inShard`. Each queue is opened once, on first use. */
 export type OpenQueue = (name: string) => Queue;

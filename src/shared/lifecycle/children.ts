@@ -1,4 +1,4 @@
-import { type JobAddress, jobIdOf, requireAddress } from '../jobs/queues.js';
+import { jobIdOf, requireAddress } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
 import type { RedisClient } from '../redis/client.js';
 import { scanSet } from '../redis/scan-set.js';
@@ -32,8 +32,8 @@ export function createChildRegister(
     async pending(parentId) {
       const keys = await scanSet(redis, `${keyOf(parentId)}:dependencies`);
       const ids = keys.flatMap((key) => {
-        const address = addressIn(key, keyspace);
-        return address ? [jobIdOf(address)] : [];
+        const { queue, suffix } = keyspace.parseQueueKey(key) ?? {};
+        return queue !== undefined && suffix ? [jobIdOf({ queue, id: suffix })] : [];
       });
       const jobs = await Promise.all(ids.map((id) => readJob(id)));
       return ids.filter((_id, i) => !jobs[i] || jobs[i].settings.ancestors?.at(-1) === parentId);
@@ -45,13 +45,6 @@ export function createChildRegister(
       await redis.srem(`${keyOf(parentId)}:dependencies`, keyOf(childId));
     },
   };
-}
-
-/** Parses a queue key of a job; `undefined` for a key with another prefix. */
-function addressIn(key: string, keyspace: Keyspace): JobAddress | undefined {
-  if (!key.startsWith(`${keyspace.queuePrefix}:`)) return undefined;
-  const [queue = '', ...id] = key.slice(keyspace.queuePrefix.length + 1).split(':');
-  return { queue, id: id.join(':') };
 }
 
 /**

@@ -1,7 +1,9 @@
+import { requireAddress } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
 import { singleFlight } from '../process/every.js';
 import type { RedisClient } from '../redis/client.js';
 import { serverNow } from '../redis/server-clock.js';
+import { shardOf } from '../shards.js';
 import type { Canceller } from './cancel.js';
 import type { JobFaults } from './job-faults.js';
 
@@ -16,13 +18,18 @@ export interface Expiry {
   /** Removes the deadline of a job that was never queued. */
   remove(jobId: string): Promise<void>;
   /** Fails the jobs that did not start before their deadline. Postpones a job that cannot be failed, so that it delays no other. */
-  sweep(canceller: Canceller, faults: JobFaults): Promise<void>;
+  sweep(canceller: Canceller, faults: JobFaults, shard?: number): Promise<void>;
 }
 
 export function createExpiry(redis: RedisClient, keyspace: Keyspace): Expiry {
-  const key = `${keyspace.prefix}:expiry`;
+  const sweeps: Array<(canceller: Canceller, faults: JobFaults) => Promise<void>> = [];
+  /** The keys of the first shard are older than shards. */
+  const keyOf = (shard: number): string =>
+    shard === 0 ? `${keyspace.prefix}:expiry` : `${keyspace.prefixOf(shard)}.expiry`;
+  const keyOfJob = (jobId: string): string => keyOf(shardOf(requireAddress(jobId).queue));
 
-  async function sweep(canceller: Canceller, faults: JobFaults): Promise<void> {
+  async function sweep(shard: number, canceller: Canceller, faults: JobFaults): Promise<void> {
+    const key = keyOf(shard);
     for (;;) {
       const due = await redis.zrangebyscore(key, '-inf', serverNow(), 'LIMIT', 0, AT_ONCE);
       if (due.length === 0) return;
@@ -40,12 +47,15 @@ export function createExpiry(redis: RedisClient, keyspace: Keyspace): Expiry {
 
   return {
     async add(jobId, expiresAt) {
-      await redis.zadd(key, expiresAt, jobId);
+      await redis.zadd(keyOfJob(jobId), expiresAt, jobId);
     },
     async remove(jobId) {
-      await redis.zrem(key, jobId);
+      await redis.zrem(keyOfJob(jobId), jobId);
     },
-    // A sweep may take longer than the interval between calls.
-    sweep: singleFlight(sweep),
+    sweep(canceller, faults, shard = 0) {
+      // A sweep may take longer than the interval between calls.
+      sweeps[shard] ??= singleFlight((...args) => sweep(shard, ...args));
+      return sweeps[shard](canceller, faults);
+    },
   };
 }

@@ -10,11 +10,19 @@ const LEASE_MS = 3000;
 const RENEW_MS = 1000;
 const STOP_MS = 1000;
 
+/** The leases that a process holds, one for each shard that it leads. */
+export type HeldLeases = Set<string>;
+
 export interface LeaseOptions {
   /** Workers have precedence: an API process leads only while no worker holds the lease. */
   role: 'worker' | 'api';
   redis: RedisClient;
   key: string;
+  /**
+   * The leases of this process, if there are several. A process that holds at least two more than another one of its role
+   * leaves it one, so that they share the work. Defaults to a single lease.
+   */
+  leases?: HeldLeases;
   /** The work of the leader. It returns soon after `isHeld` has become false; it is called again while the lease is held. */
   lead: (isHeld: () => boolean) => Promise<void>;
   /** Further work of the leader, done each time the lease is renewed. */
@@ -22,8 +30,8 @@ export interface LeaseOptions {
   log: Logger;
 }
 
-/** Elects one process as the leader, by a lease in Redis that the leader renews. */
-export function startLease({ role, redis, key, lead, chore, log }: LeaseOptions): Service {
+/** Elects one process as the leader, by a lease in Redis that the leader renews. Leases of several shards are shared out. */
+export function startLease({ role, redis, key, leases, lead, chore, log }: LeaseOptions): Service {
   const holder = `${role}:${randomUUID()}`;
   const scripts = scriptsOf(redis, lifecycleScripts);
 
@@ -34,7 +42,10 @@ export function startLease({ role, redis, key, lead, chore, log }: LeaseOptions)
 
   async function renewLease(): Promise<void> {
     const asked = performance.now();
-    const held = await scripts.takeLease(key, holder, LEASE_MS);
+    const others = leases === undefined ? '' : leases.size - (leases.has(key) ? 1 : 0);
+    const held = await scripts.takeLease(key, `${key}:asked`, holder, LEASE_MS, others);
+    if (held === 1) leases?.add(key);
+    else leases?.delete(key);
     if (held === 1) heldUntil = asked + LEASE_MS;
     if (held === 1 && !leader && !stopped) {
       leader = lead(isHeld).finally(() => {
@@ -56,6 +67,7 @@ export function startLease({ role, redis, key, lead, chore, log }: LeaseOptions)
     async stop() {
       stopped = true;
       clearInterval(timer);
+      leases?.delete(key);
       const release = async (): Promise<void> => {
         await leader;
         if (isHeld() && (await redis.get(key)) === holder) await redis.del(key);

@@ -9,7 +9,7 @@ import { serverNow } from '../redis/server-clock.js';
 import { createAttemptsReader } from './attempts.js';
 import { createJobFaults, type JobFaults } from './job-faults.js';
 import { JobRounds } from './job-rounds.js';
-import { startLease } from './lease.js';
+import { type HeldLeases, startLease } from './lease.js';
 import { publishQueueChange } from './queue-watch.js';
 import type { Reconciler } from './reconcile.js';
 import type { JobSnapshot } from './snapshot.js';
@@ -42,8 +42,12 @@ export interface QueueFollowerOptions {
   /** Opens the connection for the leader's blocking reads. */
   connect: () => RedisClient;
   keyspace: Keyspace;
-  /** The queues to follow. */
+  /** The queues to follow, all in the same shard. */
   queues: string[];
+  /** Defaults to 0. */
+  shard?: number;
+  /** The leases that this process holds for other shards, for sharing them with other processes. */
+  leases?: HeldLeases;
   reconciler: Reconciler;
   /** Finds the jobs that need no reconciliation. Defaults to none. */
   upToDate?: UpToDateCheck;
@@ -69,6 +73,8 @@ export function startQueueFollower({
   connect,
   keyspace,
   queues,
+  shard = 0,
+  leases,
   reconciler,
   upToDate = async () => new Map(),
   progressIntervalMs,
@@ -77,7 +83,10 @@ export function startQueueFollower({
   log,
   faults = createJobFaults(log),
 }: QueueFollowerOptions): Service {
-  const cursorKey = `${keyspace.prefix}:{bridge}:cursor`;
+  /** The keys of the first shard are older than shards. */
+  const keyOf = (name: string): string =>
+    shard === 0 ? `${keyspace.prefix}:{bridge}:${name}` : `${keyspace.prefixOf(shard)}.${name}`;
+  const cursorKey = keyOf('cursor');
   /** The queue of each event stream, by key. */
   const streams = new Map(queues.map((queue) => [keyspace.queueKey(queue, 'events'), queue]));
   const attemptsAt = createAttemptsReader(redis, keyspace);
@@ -233,7 +242,8 @@ export function startQueueFollower({
   const lease = startLease({
     role,
     redis,
-    key: `${keyspace.prefix}:{bridge}:lease`,
+    key: keyOf('lease'),
+    ...(leases ? { leases } : {}),
     lead: follow,
     chore,
     log,

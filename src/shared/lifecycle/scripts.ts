@@ -12,7 +12,7 @@ export interface LifecycleCommands {
   cancelJob(...args: string[]): Promise<CancelReply>;
   markCancelPublished(key: string, finishedOn: number): Promise<void>;
   holdKey(...args: string[]): Promise<void>;
-  takeLease(key: string, holder: string, ms: number): Promise<number>;
+  takeLease(...args: Array<string | number>): Promise<number>;
 }
 
 /** Fields that may be long. They come last. */
@@ -82,5 +82,5 @@ export const lifecycleScripts = defineScripts<LifecycleCommands>({
   cancelJob: { numberOfKeys: 9, lua: lua('cancel') },
   markCancelPublished: { numberOfKeys: 1, lua: lua('cancel-published') },
   holdKey: { numberOfKeys: 3, lua: lua('hold-key') },
-  takeLease: { numberOfKeys: 1, lua: lua('lease') },
+  takeLease: { numberOfKeys: 2, lua: lua('lease') },
 });

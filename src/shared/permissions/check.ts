@@ -25,7 +25,7 @@ export async function findMissingPermissions(
   for (const { pattern, example } of patterns(keyspace)) {
     const users = calls.filter(({ words }) => words.includes(example));
     // If a single command is missing, the others with such a key are allowed.
-    if (!users.every((call) => denied.has(call))) continue;
+    if (users.length === 0 || !users.every((call) => denied.has(call))) continue;
     needed.push(pattern);
     for (const call of users) denied.delete(call);
   }

@@ -38,8 +38,10 @@ export interface NeededCall {
 }
 
 /** The patterns of the keys and Pub/Sub channels of an installation, each with an example. */
-export const patterns = ({ prefix, queuePrefix }: Keyspace) => [
+export const patterns = ({ prefix, queuePrefix, prefixOf }: Keyspace) => [
   { rule: `~${queuePrefix}*`, pattern: `keys ${queuePrefix}*`, example: `${queuePrefix}:acl` },
+  // Of the shards after the first.
+  { rule: `~{${prefix}~*`, pattern: `keys {${prefix}~*`, example: `${prefixOf(1)}:acl` },
   { rule: `~${prefix}:*`, pattern: `keys ${prefix}:*`, example: `${prefix}:{acl}` },
   { rule: `&${prefix}:*`, pattern: `channels ${prefix}:*`, example: `${prefix}:acl` },
 ];
@@ -49,7 +51,7 @@ export const patterns = ({ prefix, queuePrefix }: Keyspace) => [
  * @param isCluster whether it is on a Redis Cluster. Defaults to false
  */
 export function neededCalls(keyspace: Keyspace, isCluster = false): NeededCall[] {
-  const [queueKey, channelKey, pubSub] = patterns(keyspace).map(({ example }) => example);
+  const [queueKey, shardKey, channelKey, pubSub] = patterns(keyspace).map(({ example }) => example);
   const parse =
     (isOptional: boolean, key = queueKey) =>
     (call: string): NeededCall => {
@@ -62,6 +64,8 @@ export function neededCalls(keyspace: Keyspace, isCluster = false): NeededCall[]
     ...(isCluster ? split(CLUSTER_CALLS).map(parse(false)) : []),
     // The same commands are sent with the other keys.
     ...['get K', 'set K v'].map(parse(false, channelKey)),
+    // Only with several shards.
+    ...(keyspace.shards.placed > 1 ? ['get K', 'set K v'].map(parse(false, shardKey)) : []),
     ...split(OPTIONAL_CALLS).map(parse(true)),
   ];
 }

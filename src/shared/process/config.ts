@@ -15,6 +15,7 @@ import { isSecretSetting } from './redact.js';
 import { type RedisSettings, redisSettingMistakes, redisSettings } from './redis-settings.js';
 import { readSecretFiles, SECRET_SETTINGS } from './secret-files.js';
 import { secretList } from './secret-list.js';
+import { shardSettings } from './shard-settings.js';
 import { shedSettings } from './shed-settings.js';
 import { stopSettings } from './stop-settings.js';
 import { storageSettings } from './storage-settings.js';
@@ -47,6 +48,7 @@ export const configSchema = z.object({
     .describe(
       'Name of one BullMQ queue for all kinds of job. If empty, each kind has its own queue, named after it. The `queue` of a job definition takes precedence.',
     ),
+  ...shardSettings,
   JOBS_DIR: z
     .string()
     .default('')

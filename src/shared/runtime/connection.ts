@@ -31,6 +31,7 @@ import { createWebhookQueue } from '../webhooks/delivery.js';
 import { createWebhookStore, type WebhookStore } from '../webhooks/store.js';
 import { createQueues } from './queues.js';
 import { sharedScripts } from './scripts.js';
+import { pauseInNewShards, recordShards, watchShards } from './shards.js';
 
 /** The parts that every process of Headway shares: connections to Redis, channels and the lifecycle of jobs. */
 export interface Connection {
@@ -92,7 +93,7 @@ export interface ConnectionOptions {
 export async function connectHeadway(options: ConnectionOptions): Promise<Connection> {
   const { config, role, log, registry, ownScripts, onUnusable, waiting = {} } = options;
   const scripts = { ...sharedScripts, ...ownScripts };
-  const keyspace = createKeyspace(config.KEY_PREFIX);
+  const keyspace = createKeyspace(config.KEY_PREFIX, config.QUEUE_SHARDS);
   const redis = connectRedis(config, role, { scripts });
   const patience: AwaitOptions = {
     url: config.REDIS_URL,
@@ -109,6 +110,11 @@ export async function connectHeadway(options: ConnectionOptions): Promise<Connec
     throw error;
   });
   if (server.warning) log.warn(server.warning);
+  const addsShards = await whileAway(redis, patience, () => recordShards(redis, keyspace)).catch((error) => {
+    forgetDenied();
+    redis.disconnect();
+    throw error;
+  });
   logOutages(redis, log);
   const dropClock = keepServerClock(redis, keyspace);
   // In an API process, requests do not wait for a batch.
@@ -133,6 +139,7 @@ export async function connectHeadway(options: ConnectionOptions): Promise<Connec
     log.fatal(error.message);
     onUnusable();
   });
+  const shardWatch = watchShards({ redis, keyspace, log });
   const publisher = createPublisher({
     redis: publishing,
     keyspace,
@@ -148,9 +155,11 @@ export async function connectHeadway(options: ConnectionOptions): Promise<Connec
   const readJob = counted(createSnapshotReader(redis, keyspace));
   const webhooks = createWebhookStore(redis, keyspace, config.KEEP_JOBS_MS);
   const openQueue = createQueues(redis, keyspace, (error) => log.debug({ err: error }, 'queue error'));
-  const [firstQueue] = planQueues(registry, config.QUEUE_NAME).names;
+  const queues = planQueues(registry, config.QUEUE_NAME).names;
+  const [firstQueue] = queues;
   // With its first queue, BullMQ adds its scripts to the connection. A pipeline that is open then would not know them.
   if (firstQueue !== undefined) await openQueue(firstQueue).waitUntilReady();
+  if (addsShards) await pauseInNewShards(openQueue, queues, keyspace);
   const webhookQueue = createWebhookQueue({
     redis,
     keyspace,
@@ -186,6 +195,7 @@ export async function connectHeadway(options: ConnectionOptions): Promise<Connec
     webhooks,
     disconnect() {
       void formatWatch.stop();
+      void shardWatch.stop();
       forgetDenied();
       dropClock();
       redis.disconnect();

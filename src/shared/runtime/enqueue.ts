@@ -14,6 +14,7 @@ import { oncePerTurn } from '../process/once-per-turn.js';
 import { isCluster, type RedisClient } from '../redis/client.js';
 import { serverNow } from '../redis/server-clock.js';
 import { untilTaken } from '../redis/until-taken.js';
+import { queueNameOf } from '../shards.js';
 import { type SendSpan, telemetryOption, tracing } from '../tracing/tracing.js';
 import type { Webhook, WebhookStore } from '../webhooks/store.js';
 
@@ -172,7 +173,7 @@ function startOf(job: NewJob): Start {
   const { name, defaults } = definition;
   const { bullmq, dueAt, expiresAt } = queueOptions(options, defaults, owner, now);
   const { webhook } = options;
-  const span = tracing()?.send({ id, kind: name, queue: requireAddress(id).queue });
+  const span = tracing()?.send({ id, kind: name, queue: queueNameOf(requireAddress(id).queue) });
   return {
     id,
     name,

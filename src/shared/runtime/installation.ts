@@ -1,6 +1,7 @@
 import { dashboardKeys } from '../dashboard/keys.js';
 import type { ProcessView } from '../dashboard/views.js';
-import { indexKeys, setsFor } from '../job-index/keys.js';
+import { indexKeysByShard, setsFor } from '../job-index/keys.js';
+import { addressOf } from '../jobs/queues.js';
 import { JOB_STATES } from '../jobs/states.js';
 import { OTHER_KIND } from '../lifecycle/job-counter.js';
 import {
@@ -15,6 +16,7 @@ import type { Sample } from '../metrics/instruments.js';
 import { isRedisFault } from '../redis/faults.js';
 import { pairsOf } from '../redis/pairs.js';
 import { serverNow } from '../redis/server-clock.js';
+import { inShard } from '../shards.js';
 import type { ProcessCore } from './core.js';
 
 /** The states of a job that could run. */
@@ -51,18 +53,37 @@ export interface InstallationReader {
 
 export function createInstallationReader({ connection, registry, plan }: ProcessCore): InstallationReader {
   const { redis, keyspace } = connection;
-  const { sets } = indexKeys(keyspace);
+  const keysOf = indexKeysByShard(keyspace);
   const dashboard = dashboardKeys(keyspace);
   const kinds = [...registry.keys()];
 
-  /** The sets of the index by state: of one kind, or of all. */
-  const indexed = (states: readonly (typeof JOB_STATES)[number][], names: string[]): string[] =>
-    setsFor(sets, { states, names, tags: [] }).byName;
+  /** The sets of a shard's index by state: of one kind, or of all. */
+  const indexed = (
+    shard: number,
+    states: readonly (typeof JOB_STATES)[number][],
+    names: string[],
+  ): string[] => setsFor(keysOf(shard).sets, { states, names, tags: [] }).byName;
+
+  const sum = (numbers: readonly number[]): number => numbers.reduce((all, number) => all + number, 0);
+
+  /** Returns the sum of what is counted in each shard. */
+  const ofShards = async (count: (shard: number) => Promise<number>): Promise<number> =>
+    sum(await Promise.all(keyspace.shards.all.map(count)));
 
   async function readJobs(): Promise<Samples> {
-    const groups = [[], ...kinds.map((kind) => [kind])].map((names) => indexed(JOB_STATES, names));
+    const groups = [[], ...kinds.map((kind) => [kind])];
     const counts = await Promise.all(
-      groups.map((keys) => Promise.all(keys.map((key) => orNone(redis.zcard(key), 0)))),
+      groups.map((names) =>
+        Promise.all(
+          JOB_STATES.map((state) =>
+            ofShards(async (shard) =>
+              sum(
+                await Promise.all(indexed(shard, [state], names).map((key) => orNone(redis.zcard(key), 0))),
+              ),
+            ),
+          ),
+        ),
+      ),
     );
     const [all = [], ...byKind] = counts;
     const known = JOB_STATES.map((_state, i) => byKind.reduce((sum, states) => sum + (states[i] ?? 0), 0));
@@ -76,9 +97,11 @@ export function createInstallationReader({ connection, registry, plan }: Process
     return Promise.all(
       kinds.map(async (kind) => {
         const found = await Promise.all(
-          indexed(WAITING, [kind]).map((key) => orNone(redis.zrange(key, '0', String(CANDIDATES - 1)), [])),
+          keyspace.shards.all
+            .flatMap((shard) => indexed(shard, WAITING, [kind]))
+            .map((key) => orNone(redis.zrange(key, '0', String(CANDIDATES - 1)), [])),
         );
-        const since = await Promise.all(found.flat().map((id) => waitingSince(kind, id)));
+        const since = await Promise.all(found.flat().map((id) => waitingSince(id)));
         const now = serverNow();
         const ages = since.map((at) => (at === undefined ? 0 : Math.max(0, now - at)));
         return { labels: [kind], value: Math.max(0, ...ages) / 1000 };
@@ -87,8 +110,10 @@ export function createInstallationReader({ connection, registry, plan }: Process
   }
 
   /** Returns since when a job could run, or more exactly, the latest time before which it surely could not. */
-  async function waitingSince(kind: string, id: string): Promise<number | undefined> {
-    const key = keyspace.queueKey(plan.of(kind), id);
+  async function waitingSince(jobId: string): Promise<number | undefined> {
+    const address = addressOf(jobId);
+    if (!address) return undefined;
+    const key = keyspace.queueKey(address.queue, address.id);
     const [created, opts, startedAt] = await orNone(redis.hmget(key, 'timestamp', 'opts', 'processedOn'), []);
     if (!created) return undefined;
     const delay = Number(/"delay":(\d+)/.exec(opts ?? '')?.[1] ?? 0);
@@ -104,13 +129,20 @@ export function createInstallationReader({ connection, registry, plan }: Process
     const { names } = plan;
     const jobs = names.flatMap((queue) =>
       Object.entries(QUEUE_STATES).map(async ([state, keys]) => {
-        const lengths = await Promise.all(keys.map((key) => lengthOf(queue, key)));
-        return { labels: [queue, state], value: lengths.reduce((sum, length) => sum + length, 0) };
+        const value = await ofShards(async (shard) =>
+          sum(await Promise.all(keys.map((key) => lengthOf(inShard(queue, shard), key)))),
+        );
+        return { labels: [queue, state], value };
       }),
     );
     const paused = names.map(async (queue) => ({
       labels: [queue],
-      value: await orNone(redis.hexists(keyspace.queueKey(queue, 'meta'), 'paused'), 0),
+      value: Math.min(
+        1,
+        await ofShards((shard) =>
+          orNone(redis.hexists(keyspace.queueKey(inShard(queue, shard), 'meta'), 'paused'), 0),
+        ),
+      ),
     }));
     return { jobs: await Promise.all(jobs), paused: await Promise.all(paused) };
   }

@@ -3,6 +3,7 @@ import { jobIdOf } from '../jobs/queues.js';
 import { runId } from '../jobs/scheduled-run.js';
 import { jobSettings } from '../jobs/settings.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from '../lifecycle/snapshot.js';
+import { queueIn } from '../shards.js';
 import type { Schedule } from './schedule.js';
 import type { RunCounts } from './store.js';
 import { upcoming } from './timing.js';
@@ -29,7 +30,7 @@ export async function readChain(
 ): Promise<Chain | undefined> {
   const scheduler = await queue.getJobScheduler(id);
   if (scheduler?.next == null) return undefined;
-  const jobId = jobIdOf({ queue: queue.name, id: runId({ schedule: id, dueAt: scheduler.next }) });
+  const jobId = jobIdOf({ queue: queueIn(queue), id: runId({ schedule: id, dueAt: scheduler.next }) });
   return {
     version: jobSettings(scheduler.template?.opts).schedule?.version ?? 0,
     jobId,

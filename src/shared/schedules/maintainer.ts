@@ -11,6 +11,7 @@ import { singleFlight } from '../process/every.js';
 import type { Logger } from '../process/log.js';
 import type { RedisClient } from '../redis/client.js';
 import { serverNow } from '../redis/server-clock.js';
+import { inShard, placedQueue, shardOf } from '../shards.js';
 import { allRuns, isAlive, isEnded, readChain } from './chain.js';
 import type { Schedule } from './schedule.js';
 import { createScheduleStore, type ScheduleStore } from './store.js';
@@ -39,14 +40,17 @@ export interface ScheduleMaintainer {
   store: ScheduleStore;
   /** Brings BullMQ in sync with one schedule. */
   sync: ScheduleSync;
+  /** Returns the queue of a schedule's runs, in its shard. It differs from the stored one if the configuration has changed. */
+  queueOf(schedule: Pick<Schedule, 'id' | 'name' | 'queue'>): string;
   /** Counts the runs of schedules that have started, and sets the expiry of those that have not. */
   observer: ReconcileObserver;
   /**
    * The leader's work every second or two: syncs schedules whose process died before it had synced them. From time to time,
    * it also checks all schedules and touches the files that they use.
    * @param aheadMs for tests: shifts the current time
+   * @param shard the shard of the schedules. Defaults to 0
    */
-  maintain(aheadMs?: number): Promise<void>;
+  maintain(aheadMs?: number, shard?: number): Promise<void>;
 }
 
 export function createScheduleMaintainer(options: ScheduleMaintainerOptions): ScheduleMaintainer {
@@ -56,9 +60,11 @@ export function createScheduleMaintainer(options: ScheduleMaintainerOptions): Sc
   const reconciler = options.reconciler.with(observer);
   const sync = createScheduleSync({ store, openQueue, readJob, reconciler });
   const faults = createJobFaults(log, 'schedule');
+  const { shards } = options.keyspace;
   const broken = new Set<string>();
-  let checkedAt = Number.NEGATIVE_INFINITY;
-  let touchedAt = Number.NEGATIVE_INFINITY;
+  /** When the schedules of each shard were last checked, and their files touched. */
+  const doneAt = new Map<number, { checked: number; touched: number }>();
+  const rounds: Array<(aheadMs: number) => Promise<void>> = [];
 
   /** Does for a scheduled run what `enqueue` does for other jobs, because BullMQ creates the runs itself. Idempotent. */
   async function recordRun(job: JobSnapshot): Promise<void> {
@@ -75,17 +81,18 @@ export function createScheduleMaintainer(options: ScheduleMaintainerOptions): Sc
   }
 
   async function check(schedule: Schedule, now: number): Promise<void> {
-    const { id, queue, name, version, deletedAt, paused } = schedule;
+    const { id, queue, version, deletedAt, paused } = schedule;
     const chain = await readChain(openQueue(queue), readJob, id);
     if (deletedAt !== undefined) {
       if (chain) await sync(id);
       else if (deletedAt + KEEP_DELETED_MS < now) await store.drop(id);
       return;
     }
-    if (plan.of(name) !== queue) {
+    const place = queueOf(schedule);
+    if (place !== queue) {
       // The configuration has changed. The scheduler in the old queue is removed before there is one in the new queue.
       await openQueue(queue).removeJobScheduler(id);
-      const moved = { ...schedule, queue: plan.of(name), version: version + 1, timedIn: version + 1 };
+      const moved = { ...schedule, queue: place, version: version + 1, timedIn: version + 1 };
       if ((await store.save(moved)) === 'saved') await sync(id);
       return;
     }
@@ -103,21 +110,40 @@ export function createScheduleMaintainer(options: ScheduleMaintainerOptions): Sc
     for (const { id } of fileIdsIn(schedule.data)) await files.touch(id).catch(() => {});
   }
 
-  async function maintainAll(aheadMs: number): Promise<void> {
+  /** A schedule stays in its shard, unless new jobs no longer go there. */
+  function queueOf({ id, name, queue }: Pick<Schedule, 'id' | 'name' | 'queue'>): string {
+    const shard = shardOf(queue);
+    return shard < shards.placed ? inShard(plan.of(name), shard) : placedQueue(plan.of(name), id, shards);
+  }
+
+  async function syncPending(shard: number, id: string): Promise<void> {
+    // With a single shard, nothing has to be read to find out.
+    if (shards.known > 1) {
+      const schedule = await store.read(id);
+      if (shardOf(schedule?.queue ?? '') !== shard) return;
+    }
+    await sync(id);
+  }
+
+  async function maintainShard(shard: number, aheadMs: number): Promise<void> {
     const now = performance.now() + aheadMs;
-    for (const id of await store.pending()) await guard(id, () => sync(id));
-    const checks = now - checkedAt >= CHECK_MS;
-    const touches = now - touchedAt >= options.filesTtlMs / 4;
+    const last = doneAt.get(shard) ?? {
+      checked: Number.NEGATIVE_INFINITY,
+      touched: Number.NEGATIVE_INFINITY,
+    };
+    for (const id of await store.pending()) await guard(id, () => syncPending(shard, id));
+    const checks = now - last.checked >= CHECK_MS;
+    const touches = now - last.touched >= options.filesTtlMs / 4;
     if (!checks && !touches) return;
     for await (const schedule of store.all(reportBroken)) {
+      if (shardOf(schedule.queue) !== shard) continue;
       await guard(schedule.id, async () => {
         if (touches) await keepFiles(schedule);
         if (checks) await check(schedule, serverNow() + aheadMs);
       });
     }
     // Set last: if Redis becomes unavailable in between, everything is repeated.
-    if (checks) checkedAt = now;
-    if (touches) touchedAt = now;
+    doneAt.set(shard, { checked: checks ? now : last.checked, touched: touches ? now : last.touched });
   }
 
   /** Works on one schedule. An error is logged once and does not stop the others. */
@@ -133,6 +159,10 @@ export function createScheduleMaintainer(options: ScheduleMaintainerOptions): Sc
     store,
     sync,
     observer,
-    maintain: singleFlight((aheadMs = 0) => maintainAll(aheadMs)),
+    queueOf,
+    maintain(aheadMs = 0, shard = 0) {
+      rounds[shard] ??= singleFlight((ahead) => maintainShard(shard, ahead));
+      return rounds[shard](aheadMs);
+    },
   };
 }

@@ -98,7 +98,7 @@ export function createScheduleSync({
       opts,
     });
     if (chain) await reconciler.reconcile(chain.jobId);
-    if (made?.id) await reconciler.reconcile(jobIdOf({ queue: queue.name, id: made.id }));
+    if (made?.id) await reconciler.reconcile(jobIdOf({ queue: schedule.queue, id: made.id }));
   }
 
   return async (id) => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { JobsOptions } from 'bullmq';
-import type { OpenQueue } from '../jobs/queues.js';
+import { type OpenQueue, requireAddress } from '../jobs/queues.js';
 import type { JobSettings } from '../jobs/settings.js';
 import type { TerminalState } from '../jobs/states.js';
 import type { Keyspace } from '../keyspace.js';
@@ -8,6 +8,7 @@ import type { Transition } from '../lifecycle/events.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import { channelProgress, jobLinks, jobView, readProgress } from '../lifecycle/view.js';
 import type { RedisClient } from '../redis/client.js';
+import { inShard, shardOf } from '../shards.js';
 import { telemetryOption } from '../tracing/tracing.js';
 import { type EndedJobView, webhookBody } from './payload.js';
 import type { Webhook, WebhookStore } from './store.js';
@@ -75,7 +76,7 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
       // Each try is part of the job's trace, whichever process has queued the delivery.
       ...telemetryOption(job?.trace),
     };
-    await openQueue(WEBHOOK_JOB).add(WEBHOOK_JOB, data, options);
+    await openQueue(queueFor(jobId)).add(WEBHOOK_JOB, data, options);
   }
 
   return {
@@ -98,11 +99,14 @@ export function createWebhookQueue(options: WebhookQueueOptions): WebhookQueue {
 export const deliveryId = (job: Pick<JobSnapshot, 'id' | 'finishedAt'>): string =>
   idOf(job.id, String(job.finishedAt));
 
-const idOf = (jobId: string, end: string): string =>
-  `${WEBHOOK_JOB}.${createHash('sha256').update(`${jobId} ${end}`).digest('base64url')}`;
+/** Deliveries are in the shard of their job. */
+const queueFor = (jobId: string): string => inShard(WEBHOOK_JOB, shardOf(requireAddress(jobId).queue));
 
-/** Returns the `webhook-id` of a delivery: its job id without the full stop, which separates fields in the signature. */
-export const messageId = (id: string): string => `msg_${id.slice(WEBHOOK_JOB.length + 1)}`;
+const idOf = (jobId: string, end: string): string =>
+  `${queueFor(jobId)}.${createHash('sha256').update(`${jobId} ${end}`).digest('base64url')}`;
+
+/** Returns the `webhook-id` of a delivery: its job id without the queue and the full stop, which separates fields in the signature. */
+export const messageId = (id: string): string => `msg_${id.slice(id.indexOf('.') + 1)}`;
 
 /** Returns the view of a job that was removed from its queue at its end or before. */
 function viewOfRemoved(

@@ -4,8 +4,7 @@ import { jobChannel } from '../../shared/channel/keys.js';
 import { type PreparedEvent, type Publisher, prepareEvent } from '../../shared/channel/publisher.js';
 import { newEpoch } from '../../shared/channel/scripts.js';
 import type { WatcherQuery } from '../../shared/channel/watchers.js';
-import { storedId } from '../../shared/jobs/queues.js';
-import type { Keyspace } from '../../shared/keyspace.js';
+import { keyOfStored } from '../../shared/jobs/queues.js';
 import { progressCoalesced, progressPublished, reportsLost } from '../../shared/metrics/job-metrics.js';
 import type { Logger } from '../../shared/process/log.js';
 import { nodeOf, type RedisClient } from '../../shared/redis/client.js';
@@ -24,7 +23,6 @@ export interface ReportSinkOptions {
   presence: WatcherQuery;
   batch: Batch;
   redis: RedisClient;
-  keyspace: Keyspace;
   jobId: string;
   job: Job;
   /** Publishes that the attempt has begun, if Redis has lost that event. */
@@ -36,9 +34,9 @@ export interface ReportSinkOptions {
 
 /** Creates the report sink of a run in this thread, which publishes to the channel of the job and to BullMQ. */
 export function createReportSink(options: ReportSinkOptions): ReportSink {
-  const { publisher, presence, batch, redis, keyspace, jobId, job, logLines, log } = options;
+  const { publisher, presence, batch, redis, jobId, job, logLines, log } = options;
   const scripts = scriptsOf(redis, reportingScripts);
-  const key = keyspace.queueKey(job.queueName, storedId(job));
+  const key = keyOfStored(job);
   const channel = jobChannel(jobId);
   const attempt = job.attemptsStarted;
   let source: string | undefined;

@@ -1,7 +1,6 @@
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq';
-import { storedId } from '../../shared/jobs/queues.js';
+import { keyOfStored } from '../../shared/jobs/queues.js';
 import { asError } from '../../shared/jobs/thrown.js';
-import type { Keyspace } from '../../shared/keyspace.js';
 import { CANCELLED_REASON, type JobErrorCode } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
 import type { RedisClient } from '../../shared/redis/client.js';
@@ -16,19 +15,17 @@ import type { Suspects } from './suspects.js';
 
 export interface AttemptErrorsOptions {
   redis: RedisClient;
-  keyspace: Keyspace;
   runs: ActiveRuns;
   suspects: Suspects;
   log: Logger;
 }
 
 /** Creates the functions that decide which error BullMQ gets for an attempt, and thereby what it does with the job. */
-export function createAttemptErrors({ redis, keyspace, runs, suspects, log }: AttemptErrorsOptions) {
+export function createAttemptErrors({ redis, runs, suspects, log }: AttemptErrorsOptions) {
   /** Returns the error with which a job fails without another attempt. @param code stored for programs */
   async function finalError(job: Job, message: string, code?: JobErrorCode): Promise<Error> {
     if (code) {
-      const key = keyspace.queueKey(job.queueName, storedId(job));
-      await untilTaken(() => redis.hset(key, 'hw:code', `${job.attemptsStarted} ${code}`));
+      await untilTaken(() => redis.hset(keyOfStored(job), 'hw:code', `${job.attemptsStarted} ${code}`));
     }
     return new UnrecoverableError(message);
   }
@@ -62,7 +59,7 @@ export function createAttemptErrors({ redis, keyspace, runs, suspects, log }: At
       // Not handed back: BullMQ finds the job stalled, which counts against it.
       if (runs.crashCause === run) return new WaitingError();
       if (runs.crashing && run.begun) await untilTaken(() => suspects.noteCrash(job));
-      await untilTaken(() => handBack(job, token, redis, keyspace));
+      await untilTaken(() => handBack(job, token, redis));
       return new WaitingError();
     }
     await flush();

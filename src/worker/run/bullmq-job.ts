@@ -1,6 +1,5 @@
 import type { Job } from 'bullmq';
 import { addressOf } from '../../shared/jobs/queues.js';
-import type { Keyspace } from '../../shared/keyspace.js';
 import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
 import type { RedisClient } from '../../shared/redis/client.js';
@@ -36,15 +35,10 @@ export async function requireLock(job: Job, token: string, lockMs: number, since
 }
 
 /** Returns a running job to the head of its queue, so that any free worker can take it. */
-export async function handBack(
-  job: Job,
-  token: string,
-  redis: RedisClient,
-  keyspace: Keyspace,
-): Promise<void> {
+export async function handBack(job: Job, token: string, redis: RedisClient): Promise<void> {
   await job.moveToWait(token);
   // BullMQ wakes idle workers (by its marker) only for jobs without a priority; otherwise they notice after 5 s.
-  if (job.priority) await redis.zadd(keyspace.queueKey(job.queueName, 'marker'), 0, '0');
+  if (job.priority) await redis.zadd(`${job.queueQualifiedName}:marker`, 0, '0');
 }
 
 /**

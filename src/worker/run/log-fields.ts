@@ -1,5 +1,5 @@
 import type { Job } from 'bullmq';
-import { jobIdOf, storedId } from '../../shared/jobs/queues.js';
+import { idOfStored } from '../../shared/jobs/queues.js';
 import { jobSettings } from '../../shared/jobs/settings.js';
 
 /** The fields of every log line about an attempt. */
@@ -14,6 +14,6 @@ export interface AttemptFields {
 /** Returns what identifies an attempt in the log. */
 export const attemptFields = (
   job: Job,
-  jobId = jobIdOf({ queue: job.queueName, id: storedId(job) }),
+  jobId = idOfStored(job),
   { requestId } = jobSettings(job.opts),
 ): AttemptFields => ({ jobId, job: job.name, attempt: job.attemptsStarted, requestId });

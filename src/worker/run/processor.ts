@@ -5,11 +5,10 @@ import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import type { RunningJobs } from '../../shared/dashboard/running.js';
 import type { FileStore, Workspace } from '../../shared/files/store.js';
 import type { JobDefinition } from '../../shared/jobs/definition.js';
-import { isRandomId, jobIdOf, storedId } from '../../shared/jobs/queues.js';
+import { idOfStored, isRandomId } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { RetentionTimes } from '../../shared/jobs/retention-times.js';
 import { jobSettings } from '../../shared/jobs/settings.js';
-import type { Keyspace } from '../../shared/keyspace.js';
 import { assumeWaiting, type KnownState } from '../../shared/lifecycle/observers.js';
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
 import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
@@ -43,7 +42,6 @@ const LOST_RUN_MS = 30_000;
 export interface ProcessorOptions {
   registry: Registry;
   redis: RedisClient;
-  keyspace: Keyspace;
   /** Retries while Redis refuses commands. */
   reconciler: Reconciler;
   publisher: Publisher;
@@ -80,12 +78,12 @@ export interface JobProcessor {
 }
 
 export function createProcessor(options: ProcessorOptions): JobProcessor {
-  const { registry, redis, keyspace, reconciler, services, running, log } = options;
+  const { registry, redis, reconciler, services, running, log } = options;
   const runs = new ActiveRuns();
   const begun: JobProcessor['begun'] = new WeakMap();
   const brief = new BriefKinds();
   const suspects = createSuspects(options);
-  const { finalError, failureOf } = createAttemptErrors({ redis, keyspace, runs, suspects, log });
+  const { finalError, failureOf } = createAttemptErrors({ redis, runs, suspects, log });
 
   function sinkOf(jobId: string, job: Job, start: RunStart, attemptLog: Logger): ReportSink {
     const { publisher, presence, batch, limits } = options;
@@ -94,7 +92,6 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       presence,
       batch,
       redis,
-      keyspace,
       jobId,
       job,
       begin: () => reconciler.reconcile(jobId),
@@ -160,7 +157,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   }
 
   const process: Processor = async (job, token = '') => {
-    const jobId = jobIdOf({ queue: job.queueName, id: storedId(job) });
+    const jobId = idOfStored(job);
     const definition = registry.get(job.name);
     if (!definition) throw new UnrecoverableError(`this worker has no job type "${job.name}"`);
     const settings = jobSettings(job.opts);
@@ -298,7 +295,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
   const traced: Processor = (job, token) => {
     const active = tracing();
     if (!active) return concealing(job, token);
-    const id = jobIdOf({ queue: job.queueName, id: storedId(job) });
+    const id = idOfStored(job);
     const attempt = { id, kind: job.name, queue: job.queueName, attempt: job.attemptsStarted };
     return active.attempt(attempt, job.opts.telemetry?.metadata, () => concealing(job, token));
   };

@@ -1,6 +1,5 @@
 import { type Job, UnrecoverableError } from 'bullmq';
-import { storedId } from '../../shared/jobs/queues.js';
-import type { Keyspace } from '../../shared/keyspace.js';
+import { keyOfStored } from '../../shared/jobs/queues.js';
 import { STALLED_REASON } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
 import type { RedisClient } from '../../shared/redis/client.js';
@@ -18,7 +17,6 @@ const MAX_WAIT_MS = 10 * 60_000;
 
 export interface SuspectsOptions {
   redis: RedisClient;
-  keyspace: Keyspace;
   /** A job that has lost its worker more often than this fails. */
   maxStalls: number;
   log: Logger;
@@ -42,10 +40,10 @@ export interface Suspects {
   noteCrash(job: Job): Promise<void>;
 }
 
-export function createSuspects({ redis, keyspace, maxStalls, log }: SuspectsOptions): Suspects {
+export function createSuspects({ redis, maxStalls, log }: SuspectsOptions): Suspects {
   const turns = new Permits(1);
   const scripts = scriptsOf(redis, runScripts);
-  const keyOf = (job: Job): string => keyspace.queueKey(job.queueName, storedId(job));
+  const keyOf = (job: Job): string => keyOfStored(job);
   const suspicious = Math.min(SUSPICIOUS, Math.max(maxStalls, 1));
 
   /** Retries while Redis refuses commands, so that the job does not fail for that. */

@@ -10,7 +10,11 @@ import { processCount } from '../../shared/process/process-settings.js';
 import type { RedisClient } from '../../shared/redis/client.js';
 import { serverTimedBackend } from '../../shared/runtime/bullmq-backend.js';
 import { repeatStrategy } from '../../shared/schedules/cron.js';
+import { inShard } from '../../shared/shards.js';
 import { StartError } from '../../shared/start-error.js';
+import { ShardWorker } from './shard-worker.js';
+import { withSharedRate } from './shared-rate.js';
+import { Slots } from './slots.js';
 import { SteadyWorker } from './steady-worker.js';
 
 /** A queue that a process serves. */
@@ -74,33 +78,55 @@ export interface WorkersOptions {
   config: Config;
   /** A connection with the role `bullmq`. */
   connection: RedisClient;
+  /** A connection that knows the scripts of a worker. */
+  redis: RedisClient;
   keyspace: Keyspace;
   plan: QueuePlan;
   queues: ServedQueue[];
   processor: Processor;
 }
 
-/** Creates one BullMQ worker for each queue that this process serves. */
+/**
+ * Creates a BullMQ worker for each queue that this process serves, in each shard that may have jobs. The workers of a queue
+ * share its concurrency and its rate limit.
+ */
 export function createWorkers(options: WorkersOptions): Worker[] {
-  const { config, connection, keyspace, plan, queues, processor } = options;
-  return queues.map(({ name, concurrency }) => {
-    const rateLimit = plan.kindsIn(name)[0]?.rateLimit;
-    const options: WorkerOptions = {
-      connection,
-      prefix: keyspace.queuePrefix,
-      name: WORKER_NAME,
-      settings: { repeatStrategy },
-      concurrency,
-      ...(rateLimit ? { limiter: { max: rateLimit.max, duration: rateLimit.perMs } } : {}),
-      // Seconds that one call waits for a job; a dead connection is noticed after that time.
-      drainDelay: 2,
-      // BullMQ waits out a rate limit by the system clock. This limits the wait if the clock is set back.
-      maximumRateLimitDelay: 5000,
-      lockDuration: config.LOCK_DURATION_MS,
-      stalledInterval: config.STALLED_INTERVAL_MS,
-      // `suspects.ts` enforces MAX_STALLS, because not every lost worker counts against a job.
-      maxStalledCount: Number.MAX_SAFE_INTEGER,
-    };
-    return new SteadyWorker(name, processor, options, serverTimedBackend);
+  const { config, connection, redis, keyspace, plan, queues, processor } = options;
+  const shards = keyspace.shards.all;
+  return queues.flatMap(({ name, concurrency }) => {
+    const { max, perMs } = plan.kindsIn(name)[0]?.rateLimit ?? {};
+    const limit = max === undefined || perMs === undefined ? undefined : { max, perMs };
+    const slots = new Slots(concurrency);
+    return shards.map((shard) => {
+      const options: WorkerOptions = {
+        connection,
+        prefix: keyspace.prefixOf(shard),
+        name: WORKER_NAME,
+        settings: { repeatStrategy },
+        concurrency,
+        // Seconds that one call waits for a job; a dead connection is noticed after that time.
+        drainDelay: 2,
+        // BullMQ waits out a rate limit by the system clock. This limits the wait if the clock is set back.
+        maximumRateLimitDelay: 5000,
+        lockDuration: config.LOCK_DURATION_MS,
+        stalledInterval: config.STALLED_INTERVAL_MS,
+        // `suspects.ts` enforces MAX_STALLS, because not every lost worker counts against a job.
+        maxStalledCount: Number.MAX_SAFE_INTEGER,
+      };
+      const limited = limit && { ...options, limiter: { max: limit.max, duration: limit.perMs } };
+      if (shards.length === 1)
+        return new SteadyWorker(name, processor, limited ?? options, serverTimedBackend);
+      const isFirst = shard === 0;
+      const queue = inShard(name, shard);
+      const shared = { slots, askForEach: limit !== undefined && !isFirst };
+      return new ShardWorker(
+        name,
+        processor,
+        { ...((isFirst && limited) || options), ...shared },
+        limit && !isFirst
+          ? withSharedRate(serverTimedBackend, { redis, keyspace, queue, ...limit })
+          : serverTimedBackend,
+      );
+    });
   });
 }

@@ -4,10 +4,12 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createPageReader, type PageReader, type PageRequest } from '../../../src/api/jobs/page.js';
 import { createTracker } from '../../../src/shared/job-index/tracker.js';
+import { addressOf } from '../../../src/shared/jobs/queues.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { JOB_STATES, type JobState } from '../../../src/shared/jobs/states.js';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
 import type { SnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
+import { inShard, shardFor, shardOf } from '../../../src/shared/shards.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 const keyspace = createKeyspace('t');
@@ -26,13 +28,18 @@ interface Made {
 describe('the index', () => {
   let server: TestRedis;
   let redis: Redis;
+  /** The same queue in each shard. */
+  let queues: Queue[];
   let queue: Queue;
   let track: SnapshotReader;
   let readPage: PageReader;
   beforeAll(async () => {
     server = await startRedis();
     redis = openRedis(server.url, { enableAutoPipelining: true });
-    queue = new Queue('q', { connection: redis, prefix: '{t}' });
+    queues = [0, 1, 2].map(
+      (shard) => new Queue('q', { connection: redis, prefix: keyspace.prefixOf(shard) }),
+    );
+    queue = queues[0]!;
     track = createTracker({ redis, keyspace, keep: KEEP });
     readPage = createPageReader(redis, keyspace);
   });
@@ -42,8 +49,10 @@ describe('the index', () => {
     await server.stop();
   });
 
+  const queueOf = (id: string): Queue => queues[shardOf(addressOf(id)?.queue ?? '')]!;
+
   async function add({ id, createdAt, name, state, owner, tags }: Made): Promise<void> {
-    await queue.add(name, {}, {
+    await queueOf(id).add(name, {}, {
       jobId: id,
       timestamp: createdAt,
       ...(state === 'delayed' ? { delay: 1e9 } : state === 'prioritized' ? { priority: 1 } : {}),
@@ -66,103 +75,115 @@ describe('the index', () => {
 
   const EVERYTHING = { states: JOB_STATES, names: [], tags: [], limit: 50 };
 
-  it('pages through the matching jobs, newest first, each once, for any combination of filters', async () => {
-    const made = fc.record({
-      suffix: fc.string({ unit: fc.constantFrom('a', 'b', 'Z', '-'), minLength: 1, maxLength: 6 }),
-      // Many jobs are created in the same millisecond.
-      createdAt: fc.integer({ min: 1_790_000_000_000, max: 1_790_000_000_003 }),
-      name: fc.constantFrom('one', 'two', 'name:x'),
-      state: fc.constantFrom<JobState>('waiting', 'delayed', 'prioritized'),
-      owner: fc.constantFrom(undefined, 'user:ada', 'user:ada:name:one', 'visitor:x'),
-      tags: fc.subarray(['eu', 'us', 'a:b']),
+  describe.each([1, 3])('of %i shards', (shards) => {
+    const keyspace = createKeyspace('t', shards);
+    let readPage: PageReader;
+    beforeAll(() => {
+      readPage = createPageReader(redis, keyspace);
     });
-    const some = <T>(...values: T[]) => fc.subarray(values);
-    const request = fc.record({
-      owner: fc.constantFrom(undefined, 'user:ada', 'user:ada:name:one', 'visitor:x', 'nobody'),
-      states: fc.oneof(
-        fc.constant(JOB_STATES),
-        some<JobState>('waiting', 'delayed', 'prioritized', 'completed'),
-      ),
-      names: some('one', 'two', 'name:x'),
-      tags: some('eu', 'us', 'a:b'),
-      from: fc.constantFrom(undefined, 1_790_000_000_001),
-      to: fc.constantFrom(undefined, 1_790_000_000_002, 1_790_000_000_003),
-      limit: fc.integer({ min: 1, max: 7 }),
-    });
-    await fc.assert(
-      fc.asyncProperty(
-        fc.uniqueArray(made, { maxLength: 40, selector: ({ suffix }) => suffix }),
-        fc.array(request, { minLength: 1, maxLength: 8 }),
-        async (recipes, requests) => {
-          await redis.flushall();
-          const jobs = recipes.map(
-            ({ suffix, owner, ...rest }): Made => ({
-              id: `q.x${suffix}`,
-              ...(owner ? { owner } : {}),
-              ...rest,
-            }),
-          );
-          await Promise.all(jobs.map(add));
-          await Promise.all(jobs.map(({ id }) => track(id)));
-          for (const wanted of requests) {
-            const { owner, states, names, tags, from = 0, to = Number.POSITIVE_INFINITY } = wanted;
-            const expected = jobs
-              .filter(
-                (job) =>
-                  (owner === undefined || job.owner === owner) &&
-                  states.includes(job.state) &&
-                  (names.length === 0 || names.includes(job.name)) &&
-                  (tags.length === 0 || tags.some((tag) => job.tags.includes(tag))) &&
-                  job.createdAt >= from &&
-                  job.createdAt < to,
-              )
-              .sort(
-                (a, b) => b.createdAt - a.createdAt || Buffer.compare(Buffer.from(b.id), Buffer.from(a.id)),
-              )
-              .map(({ id }) => id);
-            expect(await walk(wanted)).toEqual(expected);
-            // With few steps, pages are short, but no job is missing.
-            for (const steps of [1, 25]) {
-              expect(await walk(wanted, createPageReader(redis, keyspace, steps))).toEqual(expected);
-            }
-          }
-        },
-      ),
-      { numRuns: 60 },
-    );
-  });
+    const idOf = (name: string): string => `${inShard('q', shardFor(name, shards))}.${name}`;
 
-  it('neither skips nor repeats a job while jobs are added and removed', async () => {
-    const id = (i: number): string => `q.j${String(i).padStart(4, '0')}`;
-    const make = (i: number): Made => ({
-      id: id(i),
-      createdAt: 1_790_000_000_000 + Math.floor(i / 7),
-      name: 'n',
-      state: 'waiting',
-      tags: [],
+    it('pages through the matching jobs, newest first, each once, for any combination of filters', async () => {
+      const made = fc.record({
+        suffix: fc.string({ unit: fc.constantFrom('a', 'b', 'Z', '-'), minLength: 1, maxLength: 6 }),
+        // Many jobs are created in the same millisecond.
+        createdAt: fc.integer({ min: 1_790_000_000_000, max: 1_790_000_000_003 }),
+        name: fc.constantFrom('one', 'two', 'name:x'),
+        state: fc.constantFrom<JobState>('waiting', 'delayed', 'prioritized'),
+        owner: fc.constantFrom(undefined, 'user:ada', 'user:ada:name:one', 'visitor:x'),
+        tags: fc.subarray(['eu', 'us', 'a:b']),
+      });
+      const some = <T>(...values: T[]) => fc.subarray(values);
+      const request = fc.record({
+        owner: fc.constantFrom(undefined, 'user:ada', 'user:ada:name:one', 'visitor:x', 'nobody'),
+        states: fc.oneof(
+          fc.constant(JOB_STATES),
+          some<JobState>('waiting', 'delayed', 'prioritized', 'completed'),
+        ),
+        names: some('one', 'two', 'name:x'),
+        tags: some('eu', 'us', 'a:b'),
+        from: fc.constantFrom(undefined, 1_790_000_000_001),
+        to: fc.constantFrom(undefined, 1_790_000_000_002, 1_790_000_000_003),
+        limit: fc.integer({ min: 1, max: 7 }),
+      });
+      await fc.assert(
+        fc.asyncProperty(
+          fc.uniqueArray(made, { maxLength: 40, selector: ({ suffix }) => suffix }),
+          fc.array(request, { minLength: 1, maxLength: 8 }),
+          async (recipes, requests) => {
+            await redis.flushall();
+            const jobs = recipes.map(
+              ({ suffix, owner, ...rest }): Made => ({
+                id: idOf(`x${suffix}`),
+                ...(owner ? { owner } : {}),
+                ...rest,
+              }),
+            );
+            await Promise.all(jobs.map(add));
+            await Promise.all(jobs.map(({ id }) => track(id)));
+            for (const wanted of requests) {
+              const { owner, states, names, tags, from = 0, to = Number.POSITIVE_INFINITY } = wanted;
+              const expected = jobs
+                .filter(
+                  (job) =>
+                    (owner === undefined || job.owner === owner) &&
+                    states.includes(job.state) &&
+                    (names.length === 0 || names.includes(job.name)) &&
+                    (tags.length === 0 || tags.some((tag) => job.tags.includes(tag))) &&
+                    job.createdAt >= from &&
+                    job.createdAt < to,
+                )
+                .sort(
+                  (a, b) => b.createdAt - a.createdAt || Buffer.compare(Buffer.from(b.id), Buffer.from(a.id)),
+                )
+                .map(({ id }) => id);
+              expect(await walk(wanted, readPage)).toEqual(expected);
+              // With few steps, pages are short, but no job is missing.
+              for (const steps of [1, 25]) {
+                expect(await walk(wanted, createPageReader(redis, keyspace, steps))).toEqual(expected);
+              }
+            }
+          },
+        ),
+        { numRuns: 60 },
+      );
     });
-    for (let i = 0; i < 300; i++) {
-      await add(make(i));
-      await track(id(i));
-    }
-    const seen: string[] = [];
-    let after: PageRequest['after'];
-    let next = 300;
-    do {
-      const page = await readPage({ ...EVERYTHING, limit: 20, after });
-      seen.push(...page.ids);
-      after = page.next;
-      // Jobs are added, and the job at which the next page begins is removed.
-      for (let i = 0; i < 15; i++, next++) {
-        await add(make(next));
-        await track(id(next));
+
+    it('neither skips nor repeats a job while jobs are added and removed', async () => {
+      const id = (i: number): string => idOf(`j${String(i).padStart(4, '0')}`);
+      const make = (i: number): Made => ({
+        id: id(i),
+        createdAt: 1_790_000_000_000 + Math.floor(i / 7),
+        name: 'n',
+        state: 'waiting',
+        tags: [],
+      });
+      for (let i = 0; i < 300; i++) {
+        await add(make(i));
+        await track(id(i));
       }
-      if (after) {
-        await queue.remove(after.id);
-        await track(after.id);
-      }
-    } while (after);
-    expect(seen).toEqual(Array.from({ length: 300 }, (_, i) => id(299 - i)));
+      const seen: string[] = [];
+      let after: PageRequest['after'];
+      let next = 300;
+      do {
+        const page = await readPage({ ...EVERYTHING, limit: 20, after });
+        seen.push(...page.ids);
+        after = page.next;
+        // Jobs are added, and the job at which the next page begins is removed.
+        for (let i = 0; i < 15; i++, next++) {
+          await add(make(next));
+          await track(id(next));
+        }
+        if (after) {
+          await queueOf(after.id).remove(after.id);
+          await track(after.id);
+        }
+      } while (after);
+      const expected = Array.from({ length: 300 }, (_, i) => make(i)).sort(
+        (a, b) => b.createdAt - a.createdAt || (a.id > b.id ? -1 : 1),
+      );
+      expect(seen).toEqual(expected.map((job) => job.id));
+    });
   });
 
   it('follows a job through its states, and leaves nothing of a removed job', async () => {

@@ -2,13 +2,16 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { CallerKind, LimitedCaller } from '../../../src/api/limits/caller.js';
 import { createJobLimits, type JobLimits } from '../../../src/api/limits/jobs.js';
-import { limitScripts } from '../../../src/api/limits/scripts.js';
+import { createTracker } from '../../../src/shared/job-index/tracker.js';
+import { addressOf, placedJobId } from '../../../src/shared/jobs/queues.js';
+import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { awaitRedis } from '../../../src/shared/redis/await.js';
 import type { RedisClient } from '../../../src/shared/redis/client.js';
 import { connectRedis } from '../../../src/shared/redis/connect.js';
 import { serverNow } from '../../../src/shared/redis/server-clock.js';
-import { startRedis, type TestRedis } from '../../support/redis.js';
+import { shardOf } from '../../../src/shared/shards.js';
+import { allScripts, startRedis, type TestRedis } from '../../support/redis.js';
 
 const MAX = 10;
 const limiter = { max: (limit: string) => (limit === 'jobs' ? MAX : undefined) };
@@ -20,7 +23,7 @@ let limits: [JobLimits, JobLimits];
 let nextId = 1;
 beforeAll(async () => {
   server = await startRedis();
-  connections = [1, 2].map(() => connectRedis(server.url, 'request', { scripts: limitScripts }));
+  connections = [1, 2].map(() => connectRedis(server.url, 'request', { scripts: allScripts }));
   for (const connection of connections) await awaitRedis(connection, { url: server.url });
   const of = (redis: RedisClient): JobLimits => createJobLimits(redis, createKeyspace('t'), limiter);
   limits = [of(connections[0]!), of(connections[1]!)];
@@ -86,3 +89,44 @@ it.each(['anonymous', 'user'] as const)(
     expect(await codeOf(limits[1].reserve(reservation(kind, 'held', MAX)))).toBe('reserved');
   },
 );
+
+it.each(['anonymous', 'user'] as const)('the limit holds for the jobs of all shards: %s', async (kind) => {
+  const [redis] = connections as [Redis];
+  const keyspace = createKeyspace('shards', 3);
+  const ofShards = createJobLimits(redis, keyspace, limiter);
+  const keep = createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 });
+  const track = createTracker({ redis, keyspace, keep });
+  const owner = `user:${kind}`;
+  const started: string[] = [];
+  const store = async (id: string): Promise<void> => {
+    const key = keyspace.queueKey(addressOf(id)!.queue, id);
+    await redis.hset(key, {
+      name: 'q',
+      timestamp: serverNow(),
+      opts: JSON.stringify({ headway: { owner } }),
+    });
+    await track(id);
+  };
+  const start = async (): Promise<string> => {
+    const id = placedJobId('q', 3);
+    const code = await codeOf(ofShards.reserve({ ...reservation(kind, kind, 0), jobs: [{ id }] }));
+    if (code !== 'reserved') return code;
+    started.push(id);
+    await store(id);
+    return code;
+  };
+  const answers = await Promise.all(Array.from({ length: 30 }, start));
+  expect(answers.filter((answer) => answer === 'reserved')).toHaveLength(MAX);
+  expect(new Set(started.map((id) => shardOf(addressOf(id)!.queue))).size).toBeGreaterThan(1);
+  expect(await start()).toBe('quota-exceeded');
+  // A job that exists already needs no place.
+  const again = { ...reservation(kind, kind, 0), jobs: [{ id: started[0]! }] };
+  expect(await codeOf(ofShards.reserve(again))).toBe('reserved');
+
+  const [ended] = started.filter((id) => shardOf(addressOf(id)!.queue) > 0);
+  const { queue } = addressOf(ended!)!;
+  await redis.zadd(keyspace.queueKey(queue, 'completed'), serverNow(), ended!);
+  await track(ended!);
+  expect(await start()).toBe('reserved');
+  expect(await start()).toBe('quota-exceeded');
+});

@@ -13,8 +13,8 @@
   ARGV[9]  and further: the keys of the sets, first those by name, then those by tag. If there are both, the group with
            fewer entries is merged, and the other condition is checked in the record of each job
 
-  Returns {createdAt, id} of the last examined job, both "" when there are no more jobs, and then the ids. When the
-  steps are used up, the page is short, and the next page continues after that job.
+  Returns {createdAt, id} of the last examined job, both "" when there are no more jobs, and then the id and createdAt of each
+  job. When the steps are used up, the page is short, and the next page continues after that job.
 
   Cost: O(sets * log(jobs)) to find where the page begins, then the steps. A step is reading an entry, comparing two
   entries, or a part of checking a job's record. It takes less than a microsecond.
@@ -131,14 +131,18 @@ for i = math.floor(#heap / 2), 1, -1 do sink(i) end
 
 -- The steps that found the beginning do not count, so each page gets further than the one before.
 steps = tonumber(ARGV[5])
-local ids, lastId, lastCreatedAt = {}, '', ''
+-- The ids and createdAt of the jobs, alternately.
+local found, lastId, lastCreatedAt = {}, '', ''
 while #heap > 0 do
   local cursor = heap[1]
   if cursor.id ~= lastId then
     -- There are more jobs than fit into the page.
-    if lastId ~= '' and (#ids == limit or steps <= 0) then return {lastCreatedAt, lastId, unpack(ids)} end
+    if lastId ~= '' and (#found == 2 * limit or steps <= 0) then return {lastCreatedAt, lastId, unpack(found)} end
     lastId, lastCreatedAt = cursor.id, cursor.createdAt
-    if fits(lastId) then ids[#ids + 1] = lastId end
+    if fits(lastId) then
+      found[#found + 1] = lastId
+      found[#found + 1] = lastCreatedAt
+    end
   end
   steps = steps - 1
   cursor.at = cursor.at + 2
@@ -149,4 +153,4 @@ while #heap > 0 do
   end
   if #heap > 0 then sink(1) end
 end
-return {'', '', unpack(ids)}
+return {'', '', unpack(found)}

@@ -12,7 +12,8 @@
            2  the maximum number of unfinished jobs, 3 that of active jobs; 0 for none
            4  "all" (or none) or "each" (as many as there is room for)
            5  "retry" if the jobs have finished and are queued again, else "start"
-           6… for each job its id, and the key of BullMQ's that exists if the job is a duplicate of an unfinished one, or ""
+           6  what is known of the shards after the first (JSON, see other-shards.ts); "" if there are none
+           7… for each job its id, and the key of BullMQ's that exists if the job is a duplicate of an unfinished one, or ""
            Then the number of arguments of the next reservation, and so on.
 
   Returns for each reservation the number of unfinished jobs before it, that of active ones, and for each job a "1" if it may be
@@ -25,6 +26,8 @@
 local LONGEST_READ = 10000
 -- How long a job may be in the set and not in the index, in ms: its process has died, or it is a duplicate.
 local QUEUED_WITHIN = 30000
+-- The longest time between a caller's look at the other shards and this script, in ms.
+local SEEN_WITHIN = 5000
 -- How long a retried job counts even if the index still says that it has finished, in ms.
 local RETRIED_WITHIN = 5000
 -- How long the set is kept after the last start, in ms.
@@ -34,30 +37,42 @@ local UNFINISHED = {'waiting', 'delayed', 'prioritized', 'waiting-children', 'ac
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local function stateIn(id)
+-- Whether a job is in a shard after the first. In front of the dot, "~" and a letter after F mean nothing else.
+local function isElsewhere(id) return string.find(id, '^[^.]*~s%d') end
+
+local function stateIn(id, others)
+  if others and isElsewhere(id) then return others.states[id] end
   local record = recordIn(redis.call('HGET', KEYS[1], id))
   return record and record[1]
 end
 
 -- Counts the jobs of a caller, and removes the entries of its set that no longer count.
-local function count(set, owner)
+local function count(set, owner, others)
   local unfinished, active = 0, 0
   local entries = redis.call('ZRANGE', set, 0, LONGEST_READ - 1, 'WITHSCORES')
   for i = 1, #entries, 2 do
     local id, score = entries[i], tonumber(entries[i + 1])
-    local state = stateIn(id)
-    local counts
+    local state = stateIn(id, others)
+    local counts, stays
     if not state then counts = score + QUEUED_WITHIN > now
     elseif isFinal(state) then counts = score > now
-    else counts = owner == '' end
+    else
+      counts = owner == ''
+      -- A caller that has read the other shards earlier does not know that the job is in the index there.
+      stays = isElsewhere(id) and score + SEEN_WITHIN > now
+    end
     if counts then
       unfinished = unfinished + 1
       if state == 'active' then active = active + 1 end
-    else
+    elseif not stays then
       redis.call('ZREM', set, id)
     end
   end
   if owner == '' then return unfinished, active end
+  if others then
+    unfinished = unfinished + others.unfinished
+    active = active + others.active
+  end
   for _, state in ipairs(UNFINISHED) do
     local size = redis.call('ZCARD', ARGV[1] .. ':' .. owner .. ':' .. state)
     unfinished = unfinished + size
@@ -70,7 +85,7 @@ end
 local counted = {}
 
 -- Returns what the caller has. An address that cannot have reached a limit is not counted: each entry counts as unfinished.
-local function countsOf(set, owner, jobs, maxJobs, maxActive)
+local function countsOf(set, owner, jobs, maxJobs, maxActive, others)
   if counted[set] then return counted[set] end
   if owner == '' then
     local size = redis.call('ZCARD', set)
@@ -78,24 +93,27 @@ local function countsOf(set, owner, jobs, maxJobs, maxActive)
       return {size, 0}
     end
   end
-  counted[set] = {count(set, owner)}
+  counted[set] = {count(set, owner, others)}
   return counted[set]
 end
 
 local function reserve(set, first, last)
   local owner, maxJobs, maxActive = ARGV[first], tonumber(ARGV[first + 1]), tonumber(ARGV[first + 2])
   local all, retry = ARGV[first + 3] == 'all', ARGV[first + 4] == 'retry'
-  local counts = countsOf(set, owner, (last - first - 4) / 2, maxJobs, maxActive)
+  local others = ARGV[first + 5] ~= '' and cjson.decode(ARGV[first + 5])
+  local counts = countsOf(set, owner, (last - first - 5) / 2, maxJobs, maxActive, others)
   local unfinished, active = counts[1], counts[2]
   local room = maxJobs > 0 and math.max(0, maxJobs - unfinished) or math.huge
   if maxActive > 0 and active >= maxActive then room = 0 end
   local allowed, added = {}, {}
   local needed = 0
-  for i = first + 5, last, 2 do
+  for i = first + 6, last, 2 do
     local id, duplicated = ARGV[i], ARGV[i + 1]
-    local state = stateIn(id)
+    local state = stateIn(id, others)
     local present = state and not (retry and isFinal(state))
-    if present or (duplicated ~= '' and redis.call('EXISTS', duplicated) == 1) then
+    local isDuplicate = others and isElsewhere(id) and others.duplicates[id]
+      or not (others and isElsewhere(id)) and duplicated ~= '' and redis.call('EXISTS', duplicated) == 1
+    if present or isDuplicate then
       allowed[#allowed + 1] = '1'
     else
       needed = needed + 1

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { PermanentError } from '../../../shared/errors.js';
 import type { ChildOptions, JobDefinition } from '../../../shared/jobs/definition.js';
 import { type JobOptions, optionsSchema } from '../../../shared/jobs/options.js';
-import { addressOf, type QueuePlan } from '../../../shared/jobs/queues.js';
+import { addressOf, type QueuePlan, requireAddress } from '../../../shared/jobs/queues.js';
 import type { Registry } from '../../../shared/jobs/registry.js';
 import { validate } from '../../../shared/jobs/schema.js';
+import { inShard, queueNameOf, shardOf } from '../../../shared/shards.js';
 import { isWeight } from '../../reporting/roll-up.js';
 
 const MAX_KEY = 200;
@@ -12,6 +13,7 @@ const MAX_KEY = 200;
 /** A validated call of `ctx.child`, without its data. */
 export interface ChildRequest {
   definition: JobDefinition;
+  /** The queue in the shard of the parent. */
   queue: string;
   weight: number;
   onFailure: NonNullable<ChildOptions['onFailure']>;
@@ -45,11 +47,11 @@ export function childRequest(
   if (!['reject', 'ignore', 'fail'].includes(onFailure)) {
     throw new PermanentError(`onFailure of a child must be reject, ignore or fail, not ${String(onFailure)}`);
   }
-  const queue = plan.of(name);
+  const queue = inShard(plan.of(name), shardOf(requireAddress(above.at(-1) ?? '').queue));
   const holder = above.find((id) => addressOf(id)?.queue === queue);
   if (holder) {
     throw new PermanentError(
-      `a child "${name}" would wait in the queue "${queue}", where its ancestor ${holder} occupies a worker until the child has ended. Set another queue in one of the two definitions`,
+      `a child "${name}" would wait in the queue "${queueNameOf(queue)}", where its ancestor ${holder} occupies a worker until the child has ended. Set another queue in one of the two definitions`,
     );
   }
   return { definition, queue, weight, onFailure };

@@ -88,5 +88,5 @@ const hasFailed = ({ state }: JobSnapshot): boolean => state === 'failed' || sta
  */
 function bullmqParent(keyspace: Keyspace, parentId: string) {
   const { queue, id } = requireAddress(parentId);
-  return { parent: { id, queue: `${keyspace.queuePrefix}:${queue}` }, ignoreDependencyOnFailure: true };
+  return { parent: { id, queue: keyspace.qualifiedName(queue) }, ignoreDependencyOnFailure: true };
 }

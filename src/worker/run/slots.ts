@@ -1,0 +1,50 @@
+/**
+ * The places for jobs of a queue in this process. The workers of the queue's shards share them, so that the process runs as
+ * many of its jobs as with one shard, whichever shards they are in.
+ */
+export class Slots {
+  private readonly waiting: Array<{ worker: object; give: () => void }> = [];
+
+  /** @param free how many jobs run at a time */
+  constructor(private free: number) {}
+
+  /** Takes a slot if one is free. */
+  tryTake(): boolean {
+    if (this.free === 0) return false;
+    this.free--;
+    return true;
+  }
+
+  /**
+   * Waits for a slot. Workers get slots in the order in which they began to wait.
+   * @returns whether a slot was taken; `false` if the signal was aborted
+   */
+  async take(worker: object, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted) return false;
+    return new Promise((resolve) => {
+      const entry = { worker, give: () => done(true) };
+      const onAbort = (): void => {
+        this.waiting.splice(this.waiting.indexOf(entry), 1);
+        done(false);
+      };
+      const done = (taken: boolean): void => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(taken);
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.waiting.push(entry);
+    });
+  }
+
+  /** Gives a slot back. */
+  release(): void {
+    const next = this.waiting.shift();
+    if (next) next.give();
+    else this.free++;
+  }
+
+  /** Whether another worker waits for a slot. */
+  isWantedByOthers(worker: object): boolean {
+    return this.waiting.some((entry) => entry.worker !== worker);
+  }
+}

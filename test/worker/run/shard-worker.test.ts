@@ -1,0 +1,167 @@
+import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { createKeyspace } from '../../../src/shared/keyspace.js';
+import { serverTimedBackend } from '../../../src/shared/runtime/bullmq-backend.js';
+import { ShardWorker } from '../../../src/worker/run/shard-worker.js';
+import { withSharedRate } from '../../../src/worker/run/shared-rate.js';
+import { Slots } from '../../../src/worker/run/slots.js';
+import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
+import { until } from '../../support/until.js';
+
+const keyspace = createKeyspace('t', 3);
+const SHARDS = [0, 1, 2];
+
+let redis: TestRedis;
+let connection: Redis;
+let queues: Queue[];
+let workers: ShardWorker[];
+/** The shards of the jobs that were begun, in order. */
+let begun: number[];
+/** Ends one running job each. */
+let ends: Array<() => void>;
+let most: number;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  connection = openRedis(redis.url);
+});
+afterEach(async () => {
+  for (const end of ends) end();
+  await Promise.all(workers.map((worker) => worker.close()));
+  await Promise.all(queues.map((queue) => queue.close()));
+  await connection.flushall();
+});
+afterAll(async () => {
+  connection.disconnect();
+  await redis.stop();
+});
+
+interface Options {
+  slots: number;
+  /** Whether jobs end at once. */
+  quick?: boolean;
+  rate?: { max: number; perMs: number };
+}
+
+function open({ slots: total, quick = false, rate }: Options): void {
+  begun = [];
+  ends = [];
+  most = 0;
+  queues = SHARDS.map((shard) => new Queue('q', { connection, prefix: keyspace.prefixOf(shard) }));
+  const slots = new Slots(total);
+  workers = SHARDS.map((shard) => {
+    const options = { connection, prefix: keyspace.prefixOf(shard), concurrency: total, drainDelay: 1 };
+    return new ShardWorker(
+      'q',
+      async () => {
+        begun.push(shard);
+        let end: () => void = () => {};
+        const ended = new Promise<void>((resolve) => (end = resolve));
+        ends.push(end);
+        most = Math.max(most, ends.length);
+        if (!quick) await ended;
+        ends.splice(ends.indexOf(end), 1);
+      },
+      {
+        ...options,
+        ...(rate && shard === 0 ? { limiter: { max: rate.max, duration: rate.perMs } } : {}),
+        slots,
+        askForEach: rate !== undefined && shard > 0,
+      },
+      rate && shard > 0
+        ? withSharedRate(serverTimedBackend, { redis: connection, keyspace, queue: `q~s${shard}`, ...rate })
+        : serverTimedBackend,
+    );
+  });
+}
+
+const add = (shard: number, count: number): Promise<unknown> =>
+  queues[shard]!.addBulk(Array.from({ length: count }, () => ({ name: 'job', data: {} })));
+const active = async (): Promise<number> => {
+  const lengths = await Promise.all(
+    SHARDS.map((shard) => connection.llen(`${keyspace.prefixOf(shard)}:q:active`)),
+  );
+  return lengths.reduce((sum, length) => sum + length);
+};
+
+it('uses all slots for one shard, and takes no job without a slot', async () => {
+  open({ slots: 3 });
+  await add(1, 5);
+  await until('all slots are used', () => begun.length === 3);
+  await add(0, 2);
+  await add(2, 2);
+  // The workers of these shards have seen their jobs: they have put the marker back.
+  await until('the others wait', async () => (await connection.zcard('{t~2}:q:marker')) === 1);
+  expect(await active()).toBe(3);
+  expect(begun).toEqual([1, 1, 1]);
+  while (begun.length < 9 || ends.length > 0) {
+    const before = begun.length;
+    ends[0]?.();
+    await until('the next has begun', () => begun.length > before || begun.length === 9);
+    expect(await active()).toBeLessThanOrEqual(3);
+  }
+  expect(most).toBe(3);
+});
+
+it('shares its slots fairly between shards that have more jobs than it can run', async () => {
+  open({ slots: 2 });
+  await Promise.all(SHARDS.map((shard) => add(shard, 20)));
+  for (let done = 0; done < 30; done++) {
+    await until('a job has begun', () => begun.length >= done + 2);
+    ends[0]!();
+  }
+  await until('the last has begun', () => begun.length >= 31);
+  const first = begun.slice(0, 30);
+  for (const shard of SHARDS) expect(first.filter((it) => it === shard).length).toBeGreaterThanOrEqual(8);
+});
+
+it('leaves a job for which it has no slot to another process', async () => {
+  open({ slots: 1 });
+  await add(0, 1);
+  await until('it runs', () => begun.length === 1);
+  await add(1, 1);
+  const other = new Redis(redis.url);
+  // What another process does that waits for a job.
+  expect(await other.bzpopmin('{t~1}:q:marker', 10)).toEqual(['{t~1}:q:marker', '0', '0']);
+  other.disconnect();
+});
+
+it('closes while it waits for a slot', async () => {
+  open({ slots: 1 });
+  await add(0, 1);
+  await until('it runs', () => begun.length === 1);
+  await add(1, 1);
+  await until('the other waits', async () => (await connection.zcard('{t~1}:q:marker')) === 1);
+  await workers[1]!.close();
+  expect(begun).toEqual([0]);
+  expect(await connection.llen('{t~1}:q:wait')).toBe(1);
+});
+
+it('does not exceed a rate limit over all shards, and uses it up', async () => {
+  const rate = { max: 6, perMs: 700 };
+  open({ slots: 10, quick: true, rate });
+  await Promise.all(SHARDS.map((shard) => add(shard, 8)));
+  await until('all have run', () => begun.length === 24, 15_000);
+  const jobs = (await Promise.all(queues.map((queue) => queue.getCompleted()))).flat();
+  const times = jobs.map(({ processedOn }) => processedOn!).sort((a, b) => a - b);
+  // Windows follow one another: job 6 is in the next one.
+  for (const [i, at] of times.entries()) {
+    const before = times[i - rate.max];
+    if (before !== undefined && i % rate.max === 0)
+      expect(at - before).toBeGreaterThanOrEqual(rate.perMs - 2);
+  }
+  expect(times.at(-1)! - times[0]!).toBeLessThan(5 * rate.perMs);
+});
+
+it('polling an empty shard does not count for a rate limit', async () => {
+  open({ slots: 10, quick: true, rate: { max: 1, perMs: 60_000 } });
+  await add(2, 1);
+  await until('it has run', () => begun.length === 1);
+  expect(await connection.get('{t}:q:limiter')).toBe('1');
+  await connection.del('{t}:q:limiter');
+  await queues[1]!.add('job', {}, { delay: 600_000 });
+  // Its worker has looked at the delayed job, and given back what it had counted.
+  await until('it has looked', async () => /cmdstat_incrby:/.test(await connection.info('commandstats')));
+  expect(await connection.get('{t}:q:limiter')).toBeNull();
+});
