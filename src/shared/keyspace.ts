@@ -1,4 +1,4 @@
-import { inShard, Shards, splitQueue } from './shards.js';
+import { hashTagOf, inShard, MAX_SHARDS, Shards, splitQueue } from './shards.js';
 
 /** The names of an installation's Redis keys. Installations that share a Redis server differ in the prefix. */
 export interface Keyspace {
@@ -26,7 +26,14 @@ export interface Keyspace {
  */
 export function createKeyspace(prefix: string, shards = 1): Keyspace {
   const queuePrefix = `{${prefix}}`;
-  const prefixOf = (shard: number): string => (shard === 0 ? queuePrefix : `{${prefix}~${shard}}`);
+  const prefixes = [queuePrefix];
+  function prefixOf(shard: number): string {
+    const known = prefixes[shard];
+    if (known !== undefined) return known;
+    const made = `{${hashTagOf(prefix, shard)}}`;
+    prefixes[shard] = made;
+    return made;
+  }
   const qualifiedName = (queue: string): string => {
     const { shard, name } = splitQueue(queue);
     return `${prefixOf(shard)}:${name}`;
@@ -41,8 +48,8 @@ export function createKeyspace(prefix: string, shards = 1): Keyspace {
     parseQueueKey(key: string) {
       const end = key.indexOf('}:');
       const tag = key.slice(0, end + 1);
-      const shard = tag === queuePrefix ? 0 : Number(tag.slice(prefix.length + 2, -1));
-      if (end < 0 || !Number.isInteger(shard) || tag !== prefixOf(shard)) return undefined;
+      const shard = tag === queuePrefix ? 0 : Number(/^~(\d+)/.exec(tag.slice(prefix.length + 1))?.[1]);
+      if (end < 0 || !(shard < MAX_SHARDS) || tag !== prefixOf(shard)) return undefined;
       const [name = '', ...rest] = key.slice(end + 2).split(':');
       return { queue: inShard(name, shard), suffix: rest.join(':') };
     },

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { SLOTS, slotOf } from './hash-slot.js';
 
 /** The maximum of `QUEUE_SHARDS`. */
 export const MAX_SHARDS = 64;
@@ -6,6 +7,27 @@ export const MAX_SHARDS = 64;
 /** The end of the name of a queue in another shard than the first. `s` is no hexadecimal digit, so it is no encoded byte of an id. */
 export const SHARD_SUFFIX = '~s(?:[1-9]|[1-5][0-9]|6[0-3])';
 const SHARDED = new RegExp(`^(.*)${SHARD_SUFFIX.replace('(?:', '(')}$`, 's');
+
+/** How far the slot of a shard may be from its place. */
+const NEAR = SLOTS / 128;
+
+/**
+ * Returns the hash tag of a shard's keys: the prefix, `~` and the shard, and what it needs to be in the right place. From the
+ * slot of the first shard, the places are a third and two thirds of all slots on, then the ninths, and so on: masters that
+ * have equal parts of the slots get equal numbers of shards.
+ */
+export function hashTagOf(prefix: string, shard: number): string {
+  if (shard === 0) return prefix;
+  let share = 0;
+  for (let rest = shard, part = 1 / 3; rest > 0; rest = Math.floor(rest / 3), part /= 3)
+    share += (rest % 3) * part;
+  const place = slotOf(prefix) + share * SLOTS;
+  for (let i = 0; ; i++) {
+    const tag = `${prefix}~${shard}${i === 0 ? '' : `.${i}`}`;
+    const distance = (slotOf(tag) - place + 2 * SLOTS) % SLOTS;
+    if (distance < NEAR || distance > SLOTS - NEAR) return tag;
+  }
+}
 
 /** Splits the name of a queue in a shard into the shard and the name of the queue. */
 export function splitQueue(queue: string): { shard: number; name: string } {
@@ -30,11 +52,11 @@ export const shardFor = (text: string, shards: number): number =>
   shards === 1 ? 0 : createHash('sha1').update(text).digest().readUInt32BE() % shards;
 
 /**
- * Returns the name of a queue in its shard from BullMQ's qualified name: `steps~s1` from `{headway~1}:steps`. In `KEY_PREFIX`,
+ * Returns the name of a queue in its shard from BullMQ's qualified name: `steps~s1` from `{headway~1.50}:steps`. In `KEY_PREFIX`,
  * `~` is not allowed.
  */
 export function queueIn({ qualifiedName }: { qualifiedName: string }): string {
-  const [, shard, name] = /^\{[^}]*?(?:~(\d+))?\}:(.*)$/s.exec(qualifiedName) ?? [];
+  const [, shard, name] = /^\{[^}]*?(?:~(\d+)(?:\.\d+)?)?\}:(.*)$/s.exec(qualifiedName) ?? [];
   return name === undefined
     ? qualifiedName.slice(qualifiedName.lastIndexOf(':') + 1)
     : inShard(name, Number(shard ?? 0));

@@ -76,7 +76,7 @@ describe('with two shards', () => {
     expect(stream.names().at(-1)).toBe('completed');
     expect(await view(job)).toMatchObject({ id: job.id, state: 'completed', result: { steps: 3 } });
     expect(
-      await headway.connection.exists(`${shard === 0 ? '{headway}' : '{headway~1}'}:steps:${job.id}`),
+      await headway.connection.exists(`${shard === 0 ? '{headway}' : '{headway~1.10}'}:steps:${job.id}`),
     ).toBe(1);
   });
 
@@ -114,7 +114,7 @@ describe('with two shards', () => {
       event: 'completed',
       data: { result: { sum: 6, missing: 0 } },
     });
-    const prefix = shard === 0 ? '{headway}' : '{headway~1}';
+    const prefix = shard === 0 ? '{headway}' : '{headway~1.10}';
     const children = await headway.connection.hkeys(`${prefix}:tree:${job.id}:processed`);
     expect(children).toHaveLength(3);
     for (const child of children)
@@ -196,7 +196,7 @@ describe('with two shards', () => {
     await startIn(0, 'steps', STEPS, LATER);
     await startIn(1, 'steps', STEPS, LATER);
     const sizes = await Promise.all(
-      ['{headway}', '{headway~1}'].map((prefix) => headway.connection.zcard(`${prefix}:steps:delayed`)),
+      ['{headway}', '{headway~1.10}'].map((prefix) => headway.connection.zcard(`${prefix}:steps:delayed`)),
     );
     const delayed = sizes.reduce((sum, size) => sum + size);
     expect(sizes).not.toContain(0);
@@ -268,7 +268,7 @@ describe('with two shards', () => {
     const jobs = await Promise.all(Array.from({ length: 20 }, () => startIn(1, 'metered', {})));
     await until('as many have begun as may', async () => (await connection.llen('begun')) === 4);
     const running = async (): Promise<number> => {
-      const active = ['{headway}', '{headway~1}'].map((prefix) =>
+      const active = ['{headway}', '{headway~1.10}'].map((prefix) =>
         connection.llen(`${prefix}:metered:active`),
       );
       return (await Promise.all(active)).reduce((sum, length) => sum + length);
@@ -287,7 +287,9 @@ describe('with two shards', () => {
 
   it('several processes share the work of the shards', async () => {
     const holders = async (): Promise<Array<string | null>> =>
-      Promise.all(['headway:{bridge}:lease', '{headway~1}.lease'].map((key) => headway.connection.get(key)));
+      Promise.all(
+        ['headway:{bridge}:lease', '{headway~1.10}.lease'].map((key) => headway.connection.get(key)),
+      );
     await until('two workers lead', async () => {
       const [first, second] = await holders();
       return first?.startsWith('worker:') && second?.startsWith('worker:') && first !== second;

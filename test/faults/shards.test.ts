@@ -169,6 +169,6 @@ describe('changing QUEUE_SHARDS', () => {
     await until('that is reported', () =>
       others.some((it) => it.output().includes('no jobs are left in the further shards')),
     );
-    expect(await connection.keys('{headway~1}:*:steps*')).toEqual([]);
+    expect(await connection.keys('{headway~1.10}:*:steps*')).toEqual([]);
   }, 120_000);
 });

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { SLOTS, slotOf } from '../../src/shared/hash-slot.js';
 import { addressOf, isRandomId, jobIdOf, meantJobId, placedJobId } from '../../src/shared/jobs/queues.js';
 import { createKeyspace } from '../../src/shared/keyspace.js';
 import { inShard, queueIn, queueNameOf, Shards, shardFor, shardOf } from '../../src/shared/shards.js';
@@ -6,7 +7,7 @@ import { inShard, queueIn, queueNameOf, Shards, shardFor, shardOf } from '../../
 it('names the keys of a shard, all with the same hash tag', () => {
   const keyspace = createKeyspace('app', 4);
   expect(keyspace.queueKey('steps', 'wait')).toBe('{app}:steps:wait');
-  expect(keyspace.queueKey('steps~s3', 'wait')).toBe('{app~3}:steps:wait');
+  expect(keyspace.queueKey('steps~s3', 'wait')).toBe('{app~3.132}:steps:wait');
   for (const queue of ['steps', 'steps~s1', 'steps~s63']) {
     const qualifiedName = keyspace.qualifiedName(queue);
     expect(queueIn({ qualifiedName })).toBe(queue);
@@ -14,10 +15,33 @@ it('names the keys of a shard, all with the same hash tag', () => {
   }
 });
 
-it.each(['{app~0}:q:1', '{app~01}:q:1', '{other}:q:1', '{app~x}:q:1', '{app~}:q:1', 'q:1'])(
-  'does not take %s for a key of the installation',
-  (key) => expect(createKeyspace('app').parseQueueKey(key)).toBeUndefined(),
+it.each([
+  '{app~1}:q:1',
+  '{app~3.133}:q:1',
+  '{app~3.132x}:q:1',
+  '{app~0}:q:1',
+  '{app~01}:q:1',
+  '{other}:q:1',
+  '{app~x}:q:1',
+  '{app~}:q:1',
+  'q:1',
+])('does not take %s for a key of the installation', (key) =>
+  expect(createKeyspace('app').parseQueueKey(key)).toBeUndefined(),
 );
+
+it.each(['app', 'headway', 'x:y'])('the shards of %s are spread evenly over equal masters', (prefix) => {
+  for (const masters of [1, 3, 9]) {
+    const shards = Array.from({ length: 27 }, (_, shard) => createKeyspace(prefix).prefixOf(shard));
+    // Relative to the first shard, because the place of that one depends on the prefix.
+    const begin = slotOf(shards[0]!) - SLOTS / masters / 2;
+    const counts = new Map<number, number>();
+    for (const tag of shards) {
+      const master = Math.floor((((slotOf(tag) - begin + SLOTS) % SLOTS) / SLOTS) * masters);
+      counts.set(master, (counts.get(master) ?? 0) + 1);
+    }
+    expect([...counts.values()]).toEqual(Array(masters).fill(27 / masters));
+  }
+});
 
 it.each([
   ['steps', 'steps', 0],

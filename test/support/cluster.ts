@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { slotOf } from '../../src/shared/redis/client.js';
+import { slotOf } from '../../src/shared/hash-slot.js';
 import { freePort, openNode, startRedis, type TestRedis } from './redis.js';
 import { until } from './until.js';
 

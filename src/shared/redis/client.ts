@@ -1,4 +1,5 @@
-import { type Cluster, Command, type Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
+import { slotOf } from '../hash-slot.js';
 
 /** A connection for commands: to one server, or to the nodes of a Redis Cluster. */
 export type RedisClient = Redis | Cluster;
@@ -11,9 +12,6 @@ interface Internals {
   connectionPool: { getInstanceByKey(node: string): Redis | undefined };
 }
 const internalsOf = (cluster: Cluster): Internals => cluster as unknown as Internals;
-
-/** Returns the slot of a key. */
-export const slotOf = (key: string): number => new Command('get', [key]).getSlot() ?? 0;
 
 /** Returns the address `host:port` of a node, as it is named in the slots. */
 export const nodeName = ({ options: { host, port } }: Redis): string => `${host}:${port}`;

@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { Cluster, Redis } from 'ioredis';
+import { slotOf } from '../hash-slot.js';
 import { type Options, reconnectWaitMs, type Target } from './address.js';
-import { masterOf, mastersOf, slotOf } from './client.js';
+import { masterOf, mastersOf } from './client.js';
 import { countCommands, countOutages } from './command-metrics.js';
 import { noteDenied } from './denied.js';
 import { watchLiveness } from './liveness.js';
