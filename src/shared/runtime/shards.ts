@@ -1,9 +1,9 @@
-import type { Redis } from 'ioredis';
 import type { OpenQueue } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
 import { every } from '../process/every.js';
 import type { Logger } from '../process/log.js';
 import type { Service } from '../process/service.js';
+import type { RedisClient } from '../redis/client.js';
 import { MAX_SHARDS } from '../shards.js';
 
 /** How often a process looks for shards that others have added, in ms. */
@@ -13,7 +13,7 @@ const CHECK_MS = 5000;
 export const shardsKey = ({ prefix }: Keyspace): string => `${prefix}:{shards}`;
 
 export interface JoinShardsOptions {
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
   openQueue: OpenQueue;
   /** The names of all queues. */
@@ -34,8 +34,15 @@ export async function recordShards(options: JoinShardsOptions): Promise<void> {
     await pauseInNewShards(options);
     await redis.sadd(key, shards.placed);
   }
-  const counts = (await redis.smembers(key)).map(Number);
-  shards.learn(counts.filter((count) => Number.isInteger(count) && count >= 1 && count <= MAX_SHARDS));
+  await learnShards(redis, keyspace);
+}
+
+/** Learns how many shards processes use or used. */
+export async function learnShards(redis: RedisClient, keyspace: Keyspace): Promise<void> {
+  const counts = (await redis.smembers(shardsKey(keyspace))).map(Number);
+  keyspace.shards.learn(
+    counts.filter((count) => Number.isInteger(count) && count >= 1 && count <= MAX_SHARDS),
+  );
 }
 
 /** Pauses queues in new shards that are paused in the first one. */

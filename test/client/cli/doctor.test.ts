@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareClock } from '../../../src/client/cli/doctor/clock.js';
+import { parseInfo } from '../../../src/client/cli/doctor/info.js';
 import { checkLocal, checkRelease, isAtLeast } from '../../../src/client/cli/doctor/local.js';
-import { checkInfo, parseInfo } from '../../../src/client/cli/doctor/redis.js';
+import { checkInfo } from '../../../src/client/cli/doctor/redis.js';
 import { checkReplicas, judgeSentinels } from '../../../src/client/cli/doctor/sentinel.js';
 import { judgeTls } from '../../../src/client/cli/doctor/tls.js';
 import { CliUser, jsonLines } from '../../support/cli.js';
@@ -38,6 +39,15 @@ describe('headway doctor', () => {
     const { stdout: text } = await user.run(['doctor']);
     expect(text).toMatch(/^ok {7}headway/);
     expect(text).not.toContain('\x1b');
+  });
+
+  it('reports a shard without workers', async () => {
+    await headway.connection.sadd('headway:{shards}', 2);
+    const { stdout } = await user.run(['doctor', '--json']);
+    await headway.connection.srem('headway:{shards}', 2);
+    const workers = jsonLines(stdout).find(({ check }) => check === 'workers');
+    expect(workers).toMatchObject({ level: 'problem' });
+    expect(JSON.stringify(workers)).toContain('steps (shard 1)');
   });
 
   it('gives advice for an eviction policy that drops jobs, and for missing workers', async () => {
