@@ -286,6 +286,7 @@ describe('with two shards', () => {
   });
 
   it('several processes share the work of the shards', async () => {
+    // The leases of one process have the same holder.
     const holders = async (): Promise<Array<string | null>> =>
       Promise.all(
         ['headway:{bridge}:lease', '{headway~1.10}.lease'].map((key) => headway.connection.get(key)),

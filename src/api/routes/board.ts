@@ -30,9 +30,14 @@ interface BoardParams {
 
 /** Bull Board with all queues, for admins. It is loaded at the first request, because loading it takes a tenth of the start-up time. */
 export function boardRoutes(options: BoardOptions): Router {
+  const { shards } = options.keyspace;
   let board: Promise<Express> | undefined;
+  let shown = 0;
   const router = Router();
   router.use(requireAdmin, allowOwnBase, allowInlineStyles, atBasePath, async (req, res, next) => {
+    // Other processes may have added shards.
+    if (shown !== shards.known) board = undefined;
+    shown = shards.known;
     board ??= openBoard(options);
     (await board)(req, res, next);
   });

@@ -11,7 +11,43 @@ const RENEW_MS = 1000;
 const STOP_MS = 1000;
 
 /** The leases that a process holds, one for each shard that it leads. */
-export type HeldLeases = Set<string>;
+export class HeldLeases {
+  /** The process, in the leases of a role. */
+  readonly id = randomUUID();
+  private readonly held = new Set<string>();
+  private lostAt = Number.NEGATIVE_INFINITY;
+
+  /** Returns how many leases other than this one the process holds. */
+  besides(key: string): number {
+    return this.held.size - (this.held.has(key) ? 1 : 0);
+  }
+
+  /**
+   * Returns whether the process may leave this lease to another process. All leases are renewed at about the same time, so
+   * without an order the process would give all of them away. The next one is given when the other process has counted this one.
+   */
+  mayGive(key: string): boolean {
+    const [first] = this.held;
+    return first === key && performance.now() - this.lostAt > RENEW_MS;
+  }
+
+  add(key: string): void {
+    this.held.add(key);
+  }
+
+  /** Makes this lease the last that may be given: nobody has asked for it. */
+  keep(key: string): void {
+    if (this.held.delete(key)) this.held.add(key);
+  }
+
+  delete(key: string): void {
+    if (this.held.delete(key)) this.lostAt = performance.now();
+  }
+
+  has(key: string): boolean {
+    return this.held.has(key);
+  }
+}
 
 export interface LeaseOptions {
   /** Workers have precedence: an API process leads only while no worker holds the lease. */
@@ -20,7 +56,7 @@ export interface LeaseOptions {
   key: string;
   /**
    * The leases of this process, if there are several. A process that holds at least two more than another one of its role
-   * leaves it one, so that they share the work. Defaults to a single lease.
+   * leaves it one at a time, so that they share the work. Defaults to a single lease.
    */
   leases?: HeldLeases;
   /** The work of the leader. It returns soon after `isHeld` has become false; it is called again while the lease is held. */
@@ -32,7 +68,7 @@ export interface LeaseOptions {
 
 /** Elects one process as the leader, by a lease in Redis that the leader renews. Leases of several shards are shared out. */
 export function startLease({ role, redis, key, leases, lead, chore, log }: LeaseOptions): Service {
-  const holder = `${role}:${randomUUID()}`;
+  const holder = `${role}:${leases?.id ?? randomUUID()}`;
   const scripts = scriptsOf(redis, lifecycleScripts);
 
   let stopped = false;
@@ -42,10 +78,13 @@ export function startLease({ role, redis, key, leases, lead, chore, log }: Lease
 
   async function renewLease(): Promise<void> {
     const asked = performance.now();
-    const others = leases === undefined ? '' : leases.size - (leases.has(key) ? 1 : 0);
+    const gives = leases?.mayGive(key) ?? false;
+    // A lease that is held is only left to another process if its turn has come.
+    const others = leases && (gives || !leases.has(key)) ? leases.besides(key) : '';
     const held = await scripts.takeLease(key, `${key}:asked`, holder, LEASE_MS, others);
-    if (held === 1) leases?.add(key);
-    else leases?.delete(key);
+    if (held !== 1) leases?.delete(key);
+    else if (gives) leases?.keep(key);
+    else if (!stopped) leases?.add(key);
     if (held === 1) heldUntil = asked + LEASE_MS;
     if (held === 1 && !leader && !stopped) {
       leader = lead(isHeld).finally(() => {

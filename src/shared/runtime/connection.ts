@@ -31,7 +31,7 @@ import { createWebhookQueue } from '../webhooks/delivery.js';
 import { createWebhookStore, type WebhookStore } from '../webhooks/store.js';
 import { createQueues } from './queues.js';
 import { sharedScripts } from './scripts.js';
-import { pauseInNewShards, recordShards, watchShards } from './shards.js';
+import { recordShards, watchShards } from './shards.js';
 
 /** The parts that every process of Headway shares: connections to Redis, channels and the lifecycle of jobs. */
 export interface Connection {
@@ -110,11 +110,6 @@ export async function connectHeadway(options: ConnectionOptions): Promise<Connec
     throw error;
   });
   if (server.warning) log.warn(server.warning);
-  const addsShards = await whileAway(redis, patience, () => recordShards(redis, keyspace)).catch((error) => {
-    forgetDenied();
-    redis.disconnect();
-    throw error;
-  });
   logOutages(redis, log);
   const dropClock = keepServerClock(redis, keyspace);
   // In an API process, requests do not wait for a batch.
@@ -139,7 +134,6 @@ export async function connectHeadway(options: ConnectionOptions): Promise<Connec
     log.fatal(error.message);
     onUnusable();
   });
-  const shardWatch = watchShards({ redis, keyspace, log });
   const publisher = createPublisher({
     redis: publishing,
     keyspace,
@@ -159,7 +153,16 @@ export async function connectHeadway(options: ConnectionOptions): Promise<Connec
   const [firstQueue] = queues;
   // With its first queue, BullMQ adds its scripts to the connection. A pipeline that is open then would not know them.
   if (firstQueue !== undefined) await openQueue(firstQueue).waitUntilReady();
-  if (addsShards) await pauseInNewShards(openQueue, queues, keyspace);
+  const joining = { redis, keyspace, openQueue, queues };
+  await whileAway(redis, patience, () => recordShards(joining)).catch((error) => {
+    void formatWatch.stop();
+    forgetDenied();
+    dropClock();
+    redis.disconnect();
+    publishing.disconnect();
+    throw error;
+  });
+  const shardWatch = watchShards({ ...joining, log });
   const webhookQueue = createWebhookQueue({
     redis,
     keyspace,

@@ -6,7 +6,7 @@ import { createJobRetention } from '../job-index/retention.js';
 import { createUpToDateCheck } from '../job-index/up-to-date.js';
 import type { Canceller } from '../lifecycle/cancel.js';
 import type { Expiry } from '../lifecycle/expiry.js';
-import type { HeldLeases } from '../lifecycle/lease.js';
+import { HeldLeases } from '../lifecycle/lease.js';
 import { type QueueFollowerOptions, startQueueFollower } from '../lifecycle/queue-follower.js';
 import type { Reconciler } from '../lifecycle/reconcile.js';
 import type { Service } from '../process/service.js';
@@ -49,7 +49,7 @@ export function startHousekeeping(options: HousekeepingOptions): Service {
     'check the shards': () => shardCheck.check(),
   };
   const shards = keyspace.shards.all;
-  const leases: HeldLeases | undefined = shards.length > 1 ? new Set() : undefined;
+  const leases: HeldLeases | undefined = shards.length > 1 ? new HeldLeases() : undefined;
   const services = shards.map((shard) => startShard(options, shard, leases, shard === 0 ? tasks : {}));
   return {
     async stop() {

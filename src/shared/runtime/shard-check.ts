@@ -4,7 +4,8 @@ import { indexKeys } from '../job-index/keys.js';
 import type { Keyspace } from '../keyspace.js';
 import type { Logger } from '../process/log.js';
 import type { RedisClient } from '../redis/client.js';
-import { inShard } from '../shards.js';
+import { createScheduleStore } from '../schedules/store.js';
+import { inShard, shardOf } from '../shards.js';
 import { shardsKey } from './shards.js';
 
 /** The shortest time between two checks, in ms. */
@@ -34,6 +35,7 @@ export interface ShardCheck {
 export function createShardCheck({ redis, keyspace, queues, log }: ShardCheckOptions): ShardCheck {
   const { shards } = keyspace;
   const presence = createProcessPresence(redis, keyspace);
+  const schedules = createScheduleStore(redis, keyspace);
   let nextAt = Number.NEGATIVE_INFINITY;
   let reported = '';
 
@@ -61,6 +63,8 @@ export function createShardCheck({ redis, keyspace, queues, log }: ShardCheckOpt
     const unused = shards.all.slice(placed);
     if (unused.length === 0) return;
     if ((await Promise.all(unused.map(isEmpty))).includes(false)) return;
+    // A paused schedule has no job. The leader of its shard moves it to a shard that gets new jobs.
+    for await (const { queue } of schedules.all()) if (shardOf(queue) >= placed) return;
     await redis.srem(shardsKey(keyspace), ...shards.counts.filter((count) => count > placed));
     shards.learn(shards.counts.filter((count) => count <= placed));
     log.info({ shards: placed }, 'no jobs are left in the further shards; they are no longer used');

@@ -15,39 +15,50 @@ export const shardsKey = ({ prefix }: Keyspace): string => `${prefix}:{shards}`;
 export interface JoinShardsOptions {
   redis: RedisClient;
   keyspace: Keyspace;
+  openQueue: OpenQueue;
+  /** The names of all queues. */
+  queues: readonly string[];
+}
+
+export interface WatchShardsOptions extends JoinShardsOptions {
   log: Logger;
 }
 
-/**
- * Records how many shards this process uses, and learns how many others do or did: jobs may be in all of these.
- * @returns whether no other process uses as many
- */
-export async function recordShards(redis: RedisClient, keyspace: Keyspace): Promise<boolean> {
+/** Records how many shards this process uses, and learns how many others do or did: jobs may be in all of these. */
+export async function recordShards(options: JoinShardsOptions): Promise<void> {
+  const { redis, keyspace } = options;
   const { shards } = keyspace;
   const key = shardsKey(keyspace);
-  const added = shards.placed > 1 && (await redis.sadd(key, shards.placed)) === 1;
-  const counts = (await redis.smembers(key)).map(Number);
-  shards.learn(counts.filter((count) => Number.isInteger(count) && count >= 1 && count <= MAX_SHARDS));
-  return added;
+  if (shards.placed > 1 && (await redis.sismember(key, shards.placed)) === 0) {
+    // Recorded last, so that this is repeated if the process ends in between.
+    await pauseInNewShards(options);
+    await redis.sadd(key, shards.placed);
+  }
+  await learnShards(redis, keyspace);
+}
+
+/** Learns how many shards processes use or used. */
+export async function learnShards(redis: RedisClient, keyspace: Keyspace): Promise<void> {
+  const counts = (await redis.smembers(shardsKey(keyspace))).map(Number);
+  keyspace.shards.learn(
+    counts.filter((count) => Number.isInteger(count) && count >= 1 && count <= MAX_SHARDS),
+  );
 }
 
 /** Pauses queues in new shards that are paused in the first one. */
-export async function pauseInNewShards(
-  openQueue: OpenQueue,
-  queues: readonly string[],
-  { shards }: Keyspace,
-): Promise<void> {
+async function pauseInNewShards({ openQueue, queues, keyspace }: JoinShardsOptions): Promise<void> {
   await Promise.all(
     queues.map(async (queue) => {
       if (!(await openQueue(queue).isPaused())) return;
-      const others = shards.of(queue).slice(1);
+      const others = keyspace.shards.of(queue).slice(1);
       await Promise.all(others.map((name) => openQueue(name).pause()));
     }),
   );
 }
 
 /** Goes on learning about the shards of other processes. They must have been recorded once: {@link recordShards}. */
-export function watchShards({ redis, keyspace, log }: JoinShardsOptions): Service {
+export function watchShards(options: WatchShardsOptions): Service {
+  const { redis, keyspace, log } = options;
   const { shards } = keyspace;
   let { known } = shards;
   if (known > shards.placed) {
@@ -58,7 +69,7 @@ export function watchShards({ redis, keyspace, log }: JoinShardsOptions): Servic
     );
   }
   const check = async (): Promise<void> => {
-    await recordShards(redis, keyspace);
+    await recordShards(options);
     if (shards.known > known) {
       const fields = { QUEUE_SHARDS: shards.placed, shards: shards.known };
       log.warn(
@@ -69,8 +80,15 @@ export function watchShards({ redis, keyspace, log }: JoinShardsOptions): Servic
     known = shards.known;
   };
   const checks = every(CHECK_MS, check, (error) => log.debug({ err: error }, 'could not read the shards'));
-  // Redis may have lost what was recorded last.
-  const onReady = (): void => void checks.run();
+  /** Records all counts again: a failover may have lost them, and there may be no process left that places jobs there. */
+  const restore = async (): Promise<void> => {
+    const counts = shards.counts.filter((count) => count > 1);
+    if (counts.length > 0) await redis.sadd(shardsKey(keyspace), ...counts);
+    await checks.run();
+  };
+  const onReady = (): void => {
+    restore().catch((error) => log.debug({ err: error }, 'could not record the shards'));
+  };
   redis.on('ready', onReady);
   return {
     async stop() {

@@ -116,11 +116,17 @@ export function createScheduleMaintainer(options: ScheduleMaintainerOptions): Sc
     return shard < shards.placed ? inShard(plan.of(name), shard) : placedQueue(plan.of(name), id, shards);
   }
 
+  /** Returns the shard whose leader works on the schedules of a queue: the first one if nobody serves the queue's own shard. */
+  function leaderOf(queue: string): number {
+    const shard = shardOf(queue);
+    return shard < shards.known ? shard : 0;
+  }
+
   async function syncPending(shard: number, id: string): Promise<void> {
     // With a single shard, nothing has to be read to find out.
     if (shards.known > 1) {
       const schedule = await store.read(id);
-      if (shardOf(schedule?.queue ?? '') !== shard) return;
+      if (leaderOf(schedule?.queue ?? '') !== shard) return;
     }
     await sync(id);
   }
@@ -136,7 +142,7 @@ export function createScheduleMaintainer(options: ScheduleMaintainerOptions): Sc
     const touches = now - last.touched >= options.filesTtlMs / 4;
     if (!checks && !touches) return;
     for await (const schedule of store.all(reportBroken)) {
-      if (shardOf(schedule.queue) !== shard) continue;
+      if (leaderOf(schedule.queue) !== shard) continue;
       await guard(schedule.id, async () => {
         if (touches) await keepFiles(schedule);
         if (checks) await check(schedule, serverNow() + aheadMs);

@@ -41,6 +41,15 @@ describe('headway doctor', () => {
     expect(text).not.toContain('\x1b');
   });
 
+  it('reports a shard without workers', async () => {
+    await headway.connection.sadd('headway:{shards}', 2);
+    const { stdout } = await user.run(['doctor', '--json']);
+    await headway.connection.srem('headway:{shards}', 2);
+    const workers = jsonLines(stdout).find(({ check }) => check === 'workers');
+    expect(workers).toMatchObject({ level: 'problem' });
+    expect(JSON.stringify(workers)).toContain('steps (shard 1)');
+  });
+
   it('gives advice for an eviction policy that drops jobs, and for missing workers', async () => {
     await headway.connection.config('SET', 'maxmemory-policy', 'allkeys-lru');
     await headway.connection.config('SET', 'appendonly', 'no');

@@ -118,6 +118,12 @@ describe('a schedule that is out of sync with BullMQ', () => {
     expect(await nextOf(made)).toBeUndefined();
   });
 
+  it('is moved by the leader of the first shard if nobody serves its shard', async () => {
+    const made = await make({ queue: 'steps~s1', paused: true });
+    await keeper.maintain(CHECK);
+    expect(await keeper.store.read(made.id)).toMatchObject({ queue: 'steps', paused: true });
+  });
+
   it.each<[string, (made: Schedule) => Promise<unknown>]>([
     ['its scheduler was removed', ({ id }) => queue.removeJobScheduler(id)],
     ['its queue was cleared', () => queue.obliterate({ force: true })],

@@ -10,6 +10,8 @@ import { checkRedis } from '../../../shared/redis/await.js';
 import { nodeOf, pingAll, type RedisClient } from '../../../shared/redis/client.js';
 import { connectRedis } from '../../../shared/redis/connect.js';
 import { redactRedisUrl, UnusableRedisError } from '../../../shared/redis/unusable.js';
+import { learnShards } from '../../../shared/runtime/shards.js';
+import { queueNameOf, shardOf } from '../../../shared/shards.js';
 import { bytes } from '../../format.js';
 import type { Kind } from '../kinds.js';
 import { compareClock } from './clock.js';
@@ -165,17 +167,22 @@ async function clockOf(redis: RedisClient, { queuePrefix }: Keyspace): Promise<F
   );
 }
 
-/** Checks that each queue has a worker: BullMQ names the connections of workers after their queue. */
-async function workers(redis: RedisClient, { queuePrefix }: Keyspace, kinds: Kind[]): Promise<Finding> {
+/** Checks that each queue has a worker in each shard: BullMQ names the connections of workers after their queue. */
+async function workers(redis: RedisClient, keyspace: Keyspace, kinds: Kind[]): Promise<Finding> {
   const check = 'workers';
   const list = await clientsOf(redis).catch(() => '');
   if (!list) return warning(check, 'unknown: Redis does not list its clients', 'Allow CLIENT LIST.');
   const names = [...list.matchAll(/ name=(\S+)/g)].map(([, name]) => name ?? '');
   const served = (queue: string): boolean => {
-    const name = `${queuePrefix}:${Buffer.from(queue).toString('base64')}`;
+    const prefix = keyspace.prefixOf(shardOf(queue));
+    const name = `${prefix}:${Buffer.from(queueNameOf(queue)).toString('base64')}`;
     return names.some((other) => other === name || other.startsWith(`${name}:`));
   };
-  const idle = [...new Set(kinds.map(({ queue }) => queue))].filter((queue) => !served(queue));
+  await learnShards(redis, keyspace);
+  const idle = [...new Set(kinds.map(({ queue }) => queue))]
+    .flatMap((queue) => keyspace.shards.of(queue))
+    .filter((queue) => !served(queue))
+    .map((queue) => (shardOf(queue) === 0 ? queue : `${queueNameOf(queue)} (shard ${shardOf(queue)})`));
   return idle.length === 0
     ? ok(check, 'each kind of job has a worker')
     : problem(

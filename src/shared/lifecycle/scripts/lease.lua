@@ -7,7 +7,7 @@
   KEYS[2] the request for it: "<other leases of the process> <the process>"
   ARGV[1] the caller: "worker:<id>" or "api:<id>"
   ARGV[2] the duration of the lease, in ms
-  ARGV[3] how many other leases the caller holds; "" if there is only this one
+  ARGV[3] how many other leases the caller holds; "" if it neither asks for this one nor leaves it to another process
 
   Returns 1 if the caller holds the lease now, 0 if another process does.
 
@@ -20,8 +20,9 @@ if holder and holder ~= ARGV[1] then
   if not steals then
     if ARGV[3] ~= '' and roleOf(holder) == roleOf(ARGV[1]) then
       local asked = redis.call('GET', KEYS[2])
-      local fewest = asked and tonumber(string.match(asked, '^%d+'))
-      if not fewest or tonumber(ARGV[3]) <= fewest then
+      local fewest, by = string.match(asked or '', '^(%d+) (.+)$')
+      -- A process corrects its own request, so that it does not get more than its share.
+      if not fewest or by == ARGV[1] or tonumber(ARGV[3]) <= tonumber(fewest) then
         redis.call('SET', KEYS[2], ARGV[3] .. ' ' .. ARGV[1], 'PX', ARGV[2])
       end
     end
