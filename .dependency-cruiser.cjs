@@ -39,7 +39,7 @@ const ROOMS = {
     schedules: ['files', 'jobs', 'lifecycle', 'process', 'redis'],
     supervisor: ['metrics', 'process'],
     tracing: ['process'],
-    webhooks: ['channel', 'jobs', 'lifecycle', 'tracing'],
+    webhooks: ['channel', 'jobs', 'lifecycle', 'redis', 'tracing'],
   },
   'src/worker': {
     '(top)': ['reporting', 'run', 'webhooks'],

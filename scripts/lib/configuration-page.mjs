@@ -5,6 +5,7 @@ export const SUBJECTS = {
   Service: ['PORT', 'HOST', 'PUBLIC_URL', 'DATA_DIR'],
   Redis: [
     'REDIS_URL',
+    'REDIS_CLUSTER',
     'REDIS_PASSWORD',
     'REDIS_TLS_CA_FILE',
     'REDIS_TLS_CERT_FILE',

@@ -6,6 +6,7 @@ import { childrenObserver, createChildRegister } from '../shared/lifecycle/child
 import { watchQueues } from '../shared/lifecycle/queue-watch.js';
 import { startRecheck } from '../shared/lifecycle/recheck.js';
 import type { Service } from '../shared/process/service.js';
+import { pingAll } from '../shared/redis/client.js';
 import { startHousekeeping } from '../shared/runtime/leader.js';
 import { queueNameOf } from '../shared/shards.js';
 import { watchRevocations } from './auth/revocation-watch.js';
@@ -59,7 +60,15 @@ export function startServices(
     followRemovedJobs({ channels, redis, keyspace, isFollowed, reconciler, faults, log }),
     watchWorkers({ channels, census: connection.census, onChange: recheck.queue, log }),
     watchPulse({
-      connections: [redis, subscriberRedis],
+      connections: [
+        {
+          get status() {
+            return redis.status;
+          },
+          ping: () => pingAll(redis),
+        },
+        subscriberRedis,
+      ],
       needed: () => allViewers.some(({ count }) => count > 0),
       onCheck(away) {
         viewers.setRedisAway(away);

@@ -1,11 +1,11 @@
-import type { Redis } from 'ioredis';
+import type { Subscriber } from '../shared/redis/subscriber.js';
 import type { ProcessCore } from '../shared/runtime/core.js';
 import type { Limiter } from './limits/limiter.js';
 
 /** What most parts of the API need. */
 export interface Core extends ProcessCore {
   /** The connection for subscriptions. */
-  subscriberRedis: Redis;
+  subscriberRedis: Subscriber;
   limiter: Limiter;
 }
 

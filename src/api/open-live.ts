@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import { ChannelHub } from '../shared/channel/hub.js';
 import { createReader } from '../shared/channel/reader.js';
 import { createHistory, type History } from '../shared/dashboard/history.js';
@@ -7,6 +6,7 @@ import { type ProcessReporting, startProcessReporting } from '../shared/dashboar
 import type { QueuePlan } from '../shared/jobs/queues.js';
 import type { Registry } from '../shared/jobs/registry.js';
 import type { Logger } from '../shared/process/log.js';
+import type { Subscriber } from '../shared/redis/subscriber.js';
 import type { Connection } from '../shared/runtime/connection.js';
 import { createPageReader } from './jobs/page.js';
 import { DashboardViewers } from './live/dashboard-viewers.js';
@@ -20,7 +20,7 @@ import type { ChannelViewers } from './stream/viewers.js';
 export interface OpenLiveOptions {
   connection: Connection;
   /** A connection for Pub/Sub; it may be shared. */
-  subscriberRedis: Redis;
+  subscriberRedis: Subscriber;
   plan: QueuePlan;
   registry: Registry;
   viewers: ChannelViewers;

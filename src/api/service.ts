@@ -13,7 +13,7 @@ import type { Logger } from '../shared/process/log.js';
 import type { Service } from '../shared/process/service.js';
 import { KEPT_ALIVE_MS } from '../shared/process/stop-settings.js';
 import { VERSION } from '../shared/process/version.js';
-import { connectRedis } from '../shared/redis/connect.js';
+import { connectSubscriber } from '../shared/redis/connect.js';
 import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
 import { openFiles } from '../shared/runtime/files.js';
 import { openMetrics } from '../shared/runtime/metrics.js';
@@ -113,7 +113,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     waiting: options.waiting,
   });
   opened.defer(() => connection.disconnect());
-  const subscriberRedis = connectRedis(config, 'subscriber');
+  const subscriberRedis = connectSubscriber(config);
   opened.defer(() => subscriberRedis.disconnect());
   const openCounts = startOpenCounts(connection.redis, connection.keyspace, log);
   opened.adopt(openCounts, stop);

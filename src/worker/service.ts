@@ -6,7 +6,7 @@ import { CloseStack } from '../shared/process/close-stack.js';
 import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
 import { VERSION } from '../shared/process/version.js';
-import { connectRedis } from '../shared/redis/connect.js';
+import { connectRedis, connectSubscriber } from '../shared/redis/connect.js';
 import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
 import { openFiles } from '../shared/runtime/files.js';
 import { openMetrics } from '../shared/runtime/metrics.js';
@@ -82,7 +82,7 @@ export async function openWorker({
   opened.defer(() => connection.disconnect());
   const bullmqRedis = connectRedis(config, 'bullmq');
   opened.defer(() => bullmqRedis.disconnect());
-  const commandsRedis = connectRedis(config, 'subscriber');
+  const commandsRedis = connectSubscriber(config);
   opened.defer(() => commandsRedis.disconnect());
   const webhookSecrets = await defaultSecrets(config, process.env.NODE_ENV === 'production');
   const store = await openFiles(config, { patient: true, log, waiting });

@@ -215,7 +215,7 @@ describe('POST /v1/jobs', () => {
   it("keeps state, progress and result up to date for BullMQ's tools", async () => {
     const queue = new Queue('steps', {
       prefix: '{headway}',
-      connection: { host: '127.0.0.1', port: headway.redis.port },
+      connection: headway.connection,
     });
     try {
       const started = await headway.client.start('steps', { count: 30, intervalMs: 100 });
@@ -239,7 +239,7 @@ describe('POST /v1/jobs', () => {
   it('publishes what a BullMQ tool does to a job: removed, retried', async () => {
     const queue = new Queue('steps', {
       prefix: '{headway}',
-      connection: { host: '127.0.0.1', port: headway.redis.port },
+      connection: headway.connection,
     });
     try {
       const removed = await headway.client.start('steps', STEPS.data, { delayMs: 60_000 });

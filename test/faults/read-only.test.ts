@@ -45,7 +45,7 @@ describe('a connection to a server that became a replica', () => {
     const writer = openChannels(url, { role: 'report' });
     const reader = openChannels(url, { role: 'request' });
     // BullMQ opens its second connection by `duplicate()`.
-    const copy = writer.redis.duplicate();
+    const copy = (writer.redis as Redis).duplicate();
     try {
       const viewer = new Viewer();
       viewer.subscription = reader.hub.subscribe('c', viewer);

@@ -100,7 +100,7 @@ describe('/readyz while Redis answers but refuses commands', () => {
     await mends();
     await until('the API is ready', async () => (await ready()) === 200);
     expect((await start()).status).toBe(202);
-    expect(await redis.exists('headway:{ready}')).toBe(0);
+    expect(await redis.exists('{headway}.ready')).toBe(0);
   });
 
   it('the metrics are served without waiting for a Redis that does not answer, with the last known values', async () => {

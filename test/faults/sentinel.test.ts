@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RedisSettings } from '../../src/shared/process/redis-settings.js';
 import { checkRedis } from '../../src/shared/redis/await.js';
-import { connectRedis } from '../../src/shared/redis/connect.js';
+import { connectRedis, connectSubscriber } from '../../src/shared/redis/connect.js';
 import { PASSWORD, refusedCalls, USER, USER_ARGUMENTS } from '../support/acl.js';
 import { CliUser, jsonLines } from '../support/cli.js';
 import { clientOf, type StartedJob } from '../support/client.js';
@@ -16,7 +16,7 @@ import { until } from '../support/until.js';
 const STEPS = { count: 5, intervalMs: 20 };
 
 let sentinels: Sentinels;
-let settings: RedisSettings & Record<string, string>;
+let settings: Omit<RedisSettings, 'REDIS_CLUSTER'> & Record<string, string>;
 const ends: Array<() => unknown> = [];
 beforeAll(async () => {
   sentinels = await startSentinels(USER_ARGUMENTS);
@@ -132,7 +132,7 @@ describe('with Sentinel', () => {
     await sentinels.nodes[1]!.restart();
     await sentinels.settled(0);
     const redis = connectRedis(settings, 'patient');
-    const subscriber = connectRedis(settings, 'subscriber');
+    const subscriber = connectSubscriber(settings);
     ends.push(
       () => redis.disconnect(),
       () => subscriber.disconnect(),

@@ -1,6 +1,6 @@
 import { defineJob } from 'headway';
-import { Redis } from 'ioredis';
 import { z } from 'zod';
+import { openRedis } from '../support/job-redis.js';
 
 /**
  * A job that a test steers: it takes one instruction after another from the Redis list `turns` (`lpush`). A number
@@ -14,8 +14,7 @@ export default defineJob({
   result: z.object({ attempt: z.number() }),
   async run({ turns }, ctx) {
     const url = process.env.TURNS_REDIS_URL ?? process.env.REDIS_URL!;
-    const redis = new Redis(url, { maxRetriesPerRequest: null });
-    redis.on('error', () => {});
+    const redis = openRedis(url);
     try {
       for (;;) {
         const turn = (await redis.brpop(turns, 1).catch(() => undefined))?.[1];

@@ -11,5 +11,6 @@ it('names the keys of an installation', () => {
   expect(everyChannelKey(keyspace, 'c')[0]).toBe('app:{c}');
   expect(indexKeys(keyspace).records).toBe('{app}.index');
   expect(dashboardKeys(keyspace).processes).toBe('app:internal:{dashboard}:processes');
-  expect(controlChannel(keyspace)).toBe('app:control');
+  expect(controlChannel(keyspace, { isCluster: false })).toBe('app:control');
+  expect(controlChannel(keyspace, { isCluster: true })).toBe('app:{app}:control');
 });

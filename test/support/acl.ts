@@ -2,14 +2,14 @@ import { execFileSync } from 'node:child_process';
 import type { Redis } from 'ioredis';
 import { createKeyspace } from '../../src/shared/keyspace.js';
 import { userRules } from '../../src/shared/permissions/needs.js';
-import { REDIS_PROGRAM } from './redis.js';
+import { ON_CLUSTER, REDIS_PROGRAM } from './redis.js';
 
 const version = execFileSync(REDIS_PROGRAM, ['--version'], { encoding: 'utf8' });
 /** Whether the server of the tests has sharded Pub/Sub, and tells scripts about permissions: from Redis 7. */
 export const IS_REDIS_7 = Number(/v=(\d+)/.exec(version)?.[1]) >= 7;
 
 /** The rules of a user that may do what Headway needs, and nothing else. */
-export const RULES = userRules(createKeyspace('headway'), IS_REDIS_7);
+export const RULES = userRules(createKeyspace('headway'), { sharded: IS_REDIS_7, isCluster: ON_CLUSTER });
 
 export const USER = 'headway';
 export const PASSWORD = 'of-the-user-of-redis';

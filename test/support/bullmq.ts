@@ -1,6 +1,6 @@
 import { type Processor, Queue, QueueEvents, Worker, type WorkerOptions } from 'bullmq';
-import { Redis } from 'ioredis';
 import type { Headway } from './headway.js';
+import { openRedis } from './redis.js';
 
 /** BullMQ without Headway, on the same Redis: queues and workers of other programs. */
 export interface PlainBullMq {
@@ -12,7 +12,7 @@ export interface PlainBullMq {
 }
 
 export function plainBullMq({ redis }: Pick<Headway, 'redis'>): PlainBullMq {
-  const connection = new Redis(redis.url, { maxRetriesPerRequest: null });
+  const connection = openRedis(redis.url);
   connection.on('error', () => {});
   const options = { connection, prefix: '{headway}' };
   const open: Array<{ close(): Promise<void>; on(event: 'error', listener: () => void): unknown }> = [];

@@ -1,14 +1,17 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { Batch } from '../../src/shared/channel/batch.js';
 import { frameId } from '../../src/shared/channel/frame.js';
 import { ChannelHub } from '../../src/shared/channel/hub.js';
+import { channelKeys } from '../../src/shared/channel/keys.js';
 import type { ChannelLimits } from '../../src/shared/channel/limits.js';
 import { createPublisher } from '../../src/shared/channel/publisher.js';
 import { createReader } from '../../src/shared/channel/reader.js';
 import { channelScripts } from '../../src/shared/channel/scripts.js';
 import type { Sink, Subscription } from '../../src/shared/channel/subscription.js';
 import { createKeyspace } from '../../src/shared/keyspace.js';
-import { type ConnectionRole, connectRedis } from '../../src/shared/redis/connect.js';
+import { nodeOf } from '../../src/shared/redis/client.js';
+import { type ConnectionRole, connectRedis, connectSubscriber } from '../../src/shared/redis/connect.js';
+import { openRedis } from './redis.js';
 import { parseData } from './sse.js';
 
 /** Opens the channels of one process on a real Redis. */
@@ -25,7 +28,7 @@ export function openChannels(
   } = {},
 ) {
   const redis = connectRedis(url, role, { scripts: channelScripts });
-  const subscriberRedis = connectRedis(url, 'subscriber');
+  const subscriberRedis = connectSubscriber(url);
   const reads: string[] = [];
   const keyspace = createKeyspace(prefix);
   const read = createReader(redis, keyspace);
@@ -109,5 +112,17 @@ export class Viewer implements Sink {
   }
 }
 
-/** Opens a plain connection to Redis. */
-export const plainRedis = (url: string): Redis => new Redis(url);
+/** Opens a connection for the test itself. */
+export const plainRedis = (url: string): Redis => openRedis(url);
+
+/** Calls the server that has a channel, on a connection of its own. */
+export async function callServerOf<T>(
+  url: string,
+  name: string,
+  call: (redis: Redis) => Promise<T>,
+): Promise<T> {
+  const redis = openRedis(url);
+  const [key] = channelKeys(createKeyspace('test'), name);
+  await redis.exists(key);
+  return call(nodeOf(redis, key)).finally(() => redis.disconnect());
+}

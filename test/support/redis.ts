@@ -8,6 +8,7 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { findProgram } from '../../scripts/lib/command.mjs';
 import { apiScripts } from '../../src/api/jobs/scripts.js';
 import { limitScripts } from '../../src/api/limits/scripts.js';
+import { connectRedis } from '../../src/shared/redis/connect.js';
 import { sharedScripts } from '../../src/shared/runtime/scripts.js';
 import { workerScripts } from '../../src/worker/run/scripts.js';
 import { atExit } from './at-exit.js';
@@ -32,9 +33,24 @@ export interface TestRedis {
 /** Every script that a process of Headway calls. */
 export const allScripts = { ...sharedScripts, ...workerScripts, ...apiScripts, ...limitScripts };
 
-/** Opens a connection that knows every script and that waits while Redis is unavailable. */
+/** Whether the tests of this run use a Cluster of three masters wherever they would start one server. */
+export const ON_CLUSTER = process.env.TEST_ON_CLUSTER === '1';
+
+/**
+ * Opens a connection that knows every script and that waits while Redis is unavailable. That to a Cluster is typed as that to
+ * one server: the tests that run on both use only commands of one key.
+ */
 export const openRedis = (url: string, options: Omit<RedisOptions, 'replyMapping'> = {}): Redis =>
-  new Redis(url, { maxRetriesPerRequest: null, scripts: allScripts, ...options });
+  url.startsWith('redis+cluster:')
+    ? (connectRedis(url, 'patient', { scripts: allScripts, ...options }) as Redis)
+    : new Redis(url, { maxRetriesPerRequest: null, scripts: allScripts, ...options });
+
+/** Opens a connection to one server, which waits while it is unavailable. */
+export function openNode(port: number): Redis {
+  const redis = new Redis(port, '127.0.0.1', { maxRetriesPerRequest: null, retryStrategy: () => 50 });
+  redis.on('error', () => {});
+  return redis;
+}
 
 const running = new Set<ChildProcess>();
 atExit(() => {
@@ -58,8 +74,17 @@ export async function freePort(): Promise<number> {
 /**
  * Starts a real Redis on a free port.
  * @param args further arguments for redis-server
+ * @param single whether it is one server in any case (see {@link ON_CLUSTER})
  */
-export async function startRedis({ args = [] as string[], appendOnly = false } = {}): Promise<TestRedis> {
+export async function startRedis({
+  args = [] as string[],
+  appendOnly = false,
+  single = false,
+} = {}): Promise<TestRedis> {
+  if (ON_CLUSTER && !single) {
+    const { startClusterAsRedis } = await import('./cluster.js');
+    return startClusterAsRedis(args);
+  }
   const dir = temporaryFolder();
   const port = await freePort();
   let child: ChildProcess;

@@ -1,8 +1,8 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Keyspace } from '../../shared/keyspace.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import { CALLER_LIMITS } from '../limits/names.js';
 import { patternsSchema, tenantSchema, type UserClaim } from './claims.js';
@@ -70,7 +70,7 @@ type StoredKey = ApiKey & { hash: string };
 /** Whether a token is an API key and not a JWT. */
 export const isApiKey = (token: string): boolean => token.startsWith('hwk_');
 
-export function createApiKeys(redis: Redis, keyspace: Keyspace): ApiKeys {
+export function createApiKeys(redis: RedisClient, keyspace: Keyspace): ApiKeys {
   const keys = `${keyspace.prefix}:{auth}:keys`;
   const used = `${keyspace.prefix}:{auth}:keys-used`;
   /** When the last use of each key was written. */

@@ -1,6 +1,6 @@
-import type { Redis } from 'ioredis';
 import { addressOf } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { shardsKey } from '../../shared/runtime/shards.js';
 import { MAX_SHARDS, shardOf } from '../../shared/shards.js';
 
@@ -10,7 +10,7 @@ import { MAX_SHARDS, shardOf } from '../../shared/shards.js';
  */
 export type ShardCheck = (jobId: string) => Promise<boolean>;
 
-export function createShardCheck(redis: Redis, keyspace: Keyspace): ShardCheck {
+export function createShardCheck(redis: RedisClient, keyspace: Keyspace): ShardCheck {
   const { shards } = keyspace;
   return async (jobId) => {
     const address = addressOf(jobId);

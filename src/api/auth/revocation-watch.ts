@@ -1,13 +1,14 @@
-import type { Redis } from 'ioredis';
 import type { Keyspace } from '../../shared/keyspace.js';
 import type { Logger } from '../../shared/process/log.js';
 import { broadcast, watchControl } from '../../shared/redis/broadcast.js';
+import type { RedisClient } from '../../shared/redis/client.js';
+import type { Subscriber } from '../../shared/redis/subscriber.js';
 import type { Revoked } from './revocations.js';
 
 const VERB = 'revoked';
 
 /** Notifies every API process of a revocation, so that it ends the streams of revoked credentials. */
-export const publishRevocation = (redis: Redis, keyspace: Keyspace, revoked: Revoked): Promise<void> =>
+export const publishRevocation = (redis: RedisClient, keyspace: Keyspace, revoked: Revoked): Promise<void> =>
   broadcast(redis, keyspace, VERB, JSON.stringify(revoked));
 
 /** Open streams that end when the credentials of their viewers are revoked. */
@@ -21,7 +22,7 @@ export interface RevocableStreams {
 
 export interface RevocationWatchOptions {
   /** A connection for Pub/Sub; it may be shared. */
-  redis: Redis;
+  redis: Subscriber;
   keyspace: Keyspace;
   streams: readonly RevocableStreams[];
   log: Logger;

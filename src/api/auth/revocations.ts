@@ -1,8 +1,8 @@
-import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import { shareCalls } from '../../shared/process/shared-calls.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import type { ApiKeys } from './api-keys.js';
 import { tenantSchema } from './claims.js';
@@ -47,7 +47,7 @@ export interface Revocations {
   isRevoked(credential: Credential): Promise<boolean>;
 }
 
-export function createRevocations(redis: Redis, keyspace: Keyspace, apiKeys: ApiKeys): Revocations {
+export function createRevocations(redis: RedisClient, keyspace: Keyspace, apiKeys: ApiKeys): Revocations {
   const keyOf = ({ field, name }: Revoked): string => `${keyspace.prefix}:{auth}:revoked:${field}:${name}`;
 
   /** The keys of the next call to Redis. */

@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { frameBody, idsInRow, MAX_RETRY_MS, MIN_RETRY_MS } from '../../shared/channel/frame.js';
 import { channelKeys } from '../../shared/channel/keys.js';
@@ -14,6 +13,7 @@ import {
 import { HeadwayError } from '../../shared/errors.js';
 import { jsonValue } from '../../shared/jobs/schema.js';
 import type { Keyspace } from '../../shared/keyspace.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { requireValid } from '../http/invalid.js';
 import { canonicalJson, sha256 } from '../jobs/idempotency.js';
 
@@ -96,7 +96,7 @@ export interface PublishOnce {
 export type PublishAll = (channel: string, events: ChannelEvent[], once?: PublishOnce) => Promise<string[]>;
 
 export interface PublishAllOptions {
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
   publisher: Publisher;
   /** How long a key is remembered, in ms. */

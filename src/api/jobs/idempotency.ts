@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Keyspace } from '../../shared/keyspace.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import type { Principal } from '../auth/principal.js';
 
 /** The use of a key. */
@@ -23,7 +23,7 @@ export interface Idempotency {
   confirm(key: string, jobId: string): Promise<void>;
 }
 
-export function createIdempotency(redis: Redis, keyspace: Keyspace, ttlMs: number): Idempotency {
+export function createIdempotency(redis: RedisClient, keyspace: Keyspace, ttlMs: number): Idempotency {
   const redisKey = (key: string): string => `${keyspace.prefix}:{idempotency:${sha256(key)}}`;
   return {
     async claim(key, body, jobId) {

@@ -1,10 +1,10 @@
-import type { Redis } from 'ioredis';
 import { JOB_STATES } from '../../shared/jobs/states.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import type { JobFaults } from '../../shared/lifecycle/job-faults.js';
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
 import type { JobSnapshot, SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { jobView, readProgress } from '../../shared/lifecycle/view.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { formatCursor, type ListQuery } from './list-query.js';
 import type { PageReader } from './page.js';
 
@@ -12,7 +12,7 @@ import type { PageReader } from './page.js';
 const ROUNDS = 5;
 
 export interface JobListOptions {
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
   readPage: PageReader;
   trackJob: SnapshotReader;

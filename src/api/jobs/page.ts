@@ -1,6 +1,6 @@
-import type { Cluster, Redis } from 'ioredis';
 import { indexKeysByShard, type JobFilter, setsFor } from '../../shared/job-index/keys.js';
 import type { Keyspace } from '../../shared/keyspace.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { pairsOf } from '../../shared/redis/pairs.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { apiScripts } from './scripts.js';
@@ -33,11 +33,7 @@ export type PageReader = (request: PageRequest) => Promise<IndexPage>;
 const STEPS = 5000;
 
 /** @param steps see page.lua */
-export function createPageReader(
-  redis: Redis | Cluster,
-  keyspace: Keyspace,
-  steps: number = STEPS,
-): PageReader {
+export function createPageReader(redis: RedisClient, keyspace: Keyspace, steps: number = STEPS): PageReader {
   const keysOf = indexKeysByShard(keyspace);
   const scripts = scriptsOf(redis, apiScripts);
 

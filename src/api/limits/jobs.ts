@@ -1,8 +1,8 @@
-import type { Redis } from 'ioredis';
 import type { HeadwayError } from '../../shared/errors.js';
 import { indexKeys, scopeOf } from '../../shared/job-index/keys.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import { oncePerTurn } from '../../shared/process/once-per-turn.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { passReplies, type Waiting } from '../../shared/redis/replies.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import type { LimitedCaller } from './caller.js';
@@ -49,7 +49,11 @@ interface Pending extends Waiting<[unfinished: number, active: number, allowed: 
   args: Array<string | number>;
 }
 
-export function createJobLimits(redis: Redis, keyspace: Keyspace, limiter: Pick<Limiter, 'max'>): JobLimits {
+export function createJobLimits(
+  redis: RedisClient,
+  keyspace: Keyspace,
+  limiter: Pick<Limiter, 'max'>,
+): JobLimits {
   const { records, sets } = indexKeys(keyspace);
   const scripts = scriptsOf(redis, limitScripts);
   const readOthers = createOtherShardsReader(redis, keyspace);

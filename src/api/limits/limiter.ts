@@ -1,7 +1,7 @@
 import type { Response } from 'express';
-import type { Redis } from 'ioredis';
 import type { Keyspace } from '../../shared/keyspace.js';
 import type { Config } from '../../shared/process/config.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { type AtOnce, createAtOnce } from './at-once.js';
 import { type Callers, createCallers, type LimitedCaller, type Maxima, maxFor, maximaOf } from './caller.js';
 import { type CallerLimit, OPENS_PER_STREAM, type RateName } from './names.js';
@@ -30,7 +30,7 @@ export interface Limiter extends Callers {
 
 /** @param production whether the process runs with `NODE_ENV=production` */
 export function createLimiter(
-  redis: Redis,
+  redis: RedisClient,
   keyspace: Keyspace,
   config: Config,
   production: boolean,

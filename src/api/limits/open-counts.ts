@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import type { Keyspace } from '../../shared/keyspace.js';
 import { every } from '../../shared/process/every.js';
 import type { Logger } from '../../shared/process/log.js';
 import type { Service } from '../../shared/process/service.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import { type Recent, RecentCounts } from './recent-counts.js';
@@ -33,7 +33,7 @@ export interface OpenCounts extends Service {
   note(name: string, max: number): void;
 }
 
-export function startOpenCounts(redis: Redis, keyspace: Keyspace, log: Logger): OpenCounts {
+export function startOpenCounts(redis: RedisClient, keyspace: Keyspace, log: Logger): OpenCounts {
   const key = `${keyspace.prefix}:{limits}:open`;
   const scripts = scriptsOf(redis, limitScripts);
   const id = randomUUID();

@@ -1,7 +1,7 @@
-import type { Redis } from 'ioredis';
 import { byShard, indexKeysByShard } from '../../shared/job-index/keys.js';
 import { addressOf } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { shardOf } from '../../shared/shards.js';
 import { limitScripts } from './scripts.js';
@@ -32,7 +32,7 @@ export type OtherShardsReader = (
   jobs: ReadonlyArray<{ id: string; duplicateKey?: string | undefined }>,
 ) => Promise<OtherShards>;
 
-export function createOtherShardsReader(redis: Redis, keyspace: Keyspace): OtherShardsReader {
+export function createOtherShardsReader(redis: RedisClient, keyspace: Keyspace): OtherShardsReader {
   const keysOf = indexKeysByShard(keyspace);
   const scripts = scriptsOf(redis, limitScripts);
 

@@ -1,6 +1,6 @@
-import type { Redis } from 'ioredis';
 import type { Keyspace } from '../../shared/keyspace.js';
 import { oncePerTurn } from '../../shared/process/once-per-turn.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 import { passReplies, type Waiting } from '../../shared/redis/replies.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
@@ -45,7 +45,7 @@ interface Pending extends Waiting<Taken> {
   taking: Taking;
 }
 
-export function createRates(redis: Redis, keyspace: Keyspace): Rates {
+export function createRates(redis: RedisClient, keyspace: Keyspace): Rates {
   const scripts = scriptsOf(redis, limitScripts);
   /**
    * The newest refusals: until when they are in force, and until when Redis need not be asked again, in ms of the monotonic clock;

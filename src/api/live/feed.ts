@@ -15,6 +15,7 @@ import type { ProcessView } from '../../shared/dashboard/views.js';
 import type { QueuePlan } from '../../shared/jobs/queues.js';
 import { every, type Repeated } from '../../shared/process/every.js';
 import type { Logger } from '../../shared/process/log.js';
+import { allNodes } from '../../shared/redis/client.js';
 import { type LiveJob, LiveJobs } from './live-jobs.js';
 import { OwnerView, type OwnerViewReaders } from './owner-view.js';
 import { ActiveLists, type SharedState } from './sections.js';
@@ -166,11 +167,12 @@ export class DashboardFeed {
       (await redis.hexists(keyspace.queueKey(queue, 'meta'), 'paused')) === 1;
     const inAnyShard = async (queue: string, holds: (queue: string) => Promise<boolean>): Promise<boolean> =>
       (await Promise.all(keyspace.shards.of(queue).map(holds))).includes(true);
-    const [processes, paused, unserved, info, alerts] = await Promise.all([
+    const nodes = allNodes(redis);
+    const [processes, paused, unserved, infos, alerts] = await Promise.all([
       this.presence.watch(self(), WATCHED_MS),
       Promise.all(plan.names.map((queue) => inAnyShard(queue, isPaused))),
       Promise.all(plan.names.map((queue) => inAnyShard(queue, async (it) => !(await census.serves(it))))),
-      redis.info('memory', 'clients').catch(() => redis.info()),
+      Promise.all(nodes.map((node) => node.info('memory', 'clients').catch(() => node.info()))),
       // Another tool may have replaced the key. The other reads notice an outage.
       readAlerts(redis, keyspace).catch(() => new Map<string, AlertState>()),
     ]);
@@ -190,10 +192,10 @@ export class DashboardFeed {
     this.shared.versions.admin++;
     this.shared.redis = {
       version: redisVersion,
-      usedBytes: numberIn(info, 'used_memory'),
-      peakBytes: numberIn(info, 'used_memory_peak'),
-      maxBytes: numberIn(info, 'maxmemory'),
-      clients: numberIn(info, 'connected_clients'),
+      usedBytes: sumIn(infos, 'used_memory'),
+      peakBytes: sumIn(infos, 'used_memory_peak'),
+      maxBytes: sumIn(infos, 'maxmemory'),
+      clients: sumIn(infos, 'connected_clients'),
     };
     this.shared.alerts = [...alerts.values()]
       .filter(({ firing }) => firing)
@@ -227,6 +229,10 @@ export class DashboardFeed {
     }
   }
 }
+
+/** Sums a number over the answers of all servers. */
+const sumIn = (infos: readonly string[], field: string): number =>
+  infos.reduce((sum, info) => sum + numberIn(info, field), 0);
 
 const numberIn = (info: string, field: string): number =>
   Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);

@@ -1,7 +1,7 @@
-import type { Redis } from 'ioredis';
 import { indexKeysByShard, setsFor } from '../../shared/job-index/keys.js';
 import { JOB_STATES, type JobState } from '../../shared/jobs/states.js';
 import type { Keyspace } from '../../shared/keyspace.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 
 /** The number of jobs in each state. States without jobs are left out. */
 export type StateCounts = Partial<Record<JobState, number>>;
@@ -15,7 +15,7 @@ export interface OwnerCounts {
 /** Counts the jobs of an owner in the index; of all owners when it is `undefined`. */
 export type CountReader = (owner: string | undefined, names: string[]) => Promise<OwnerCounts>;
 
-export function createCountReader(redis: Redis, keyspace: Keyspace): CountReader {
+export function createCountReader(redis: RedisClient, keyspace: Keyspace): CountReader {
   const keysOf = indexKeysByShard(keyspace);
 
   /** Returns the sizes of sets, summed over the shards. @param keysIn returns the sets of a shard */

@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import { dashboardKeys } from '../../shared/dashboard/keys.js';
 import { MINUTES_SHOWN, minuteOf, namesIn } from '../../shared/dashboard/minutes.js';
 import type { FailedJob } from '../../shared/dashboard/views.js';
@@ -8,6 +7,7 @@ import type { JobFaults } from '../../shared/lifecycle/job-faults.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
 import { readProgress } from '../../shared/lifecycle/view.js';
 import { singleFlight } from '../../shared/process/every.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import type { PageReader } from '../jobs/page.js';
 import type { FailedFilter, FailedReader } from './failed-jobs.js';
@@ -22,7 +22,7 @@ const OPEN_MINUTES = 2;
 const COUNTED_AFTER_MS = 2000;
 
 export interface OwnerViewReaders {
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
   /** The kinds of job that are always counted. */
   kinds: string[];

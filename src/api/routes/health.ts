@@ -45,9 +45,9 @@ export function healthRoutes({ config, connection, store, serving, overload }: H
       }
       if (overload.streams) return notReady(req, res, overloaded('new streams'));
       // A Redis that is read-only, full or unable to save still answers PING. This command counts as a write, but changes
-      // nothing: it writes an empty string to a key that does not exist.
+      // nothing: it writes an empty string to a key that does not exist. In a Cluster, it is in the slot of the jobs.
       const { redis, keyspace } = connection;
-      const accepted = redis.setrange(`${keyspace.prefix}:{ready}`, 0, '').catch((error) => {
+      const accepted = redis.setrange(`${keyspace.queuePrefix}.ready`, 0, '').catch((error) => {
         if (redis.status !== 'connect') throw error;
         throw new HeadwayError(
           'unavailable',

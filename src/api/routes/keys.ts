@@ -1,7 +1,7 @@
 import { type Request, type Response, Router } from 'express';
-import type { Redis } from 'ioredis';
 import { HeadwayError } from '../../shared/errors.js';
 import type { Keyspace } from '../../shared/keyspace.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import type { Access } from '../auth/access.js';
 import { type ApiKeys, newKeySchema } from '../auth/api-keys.js';
 import { publishRevocation } from '../auth/revocation-watch.js';
@@ -16,7 +16,7 @@ export interface KeyRoutesOptions {
   access: Access;
   apiKeys: ApiKeys;
   revocations: Revocations;
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
 }
 

@@ -1,9 +1,9 @@
 import type { Request, RequestHandler } from 'express';
-import type { Redis } from 'ioredis';
 import { writeTo } from '../../shared/channel/subscription.js';
 import { HeadwayError } from '../../shared/errors.js';
 import { singleFlight } from '../../shared/process/every.js';
 import type { Logger } from '../../shared/process/log.js';
+import { pingAll, type RedisClient } from '../../shared/redis/client.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 import { type Overload, overloaded } from '../http/overload.js';
 import { logOf } from '../http/request-entry.js';
@@ -30,7 +30,7 @@ const RECONNECT_MS = 3000;
 export type Admit = (req: Request, stream: PendingStream) => Promise<void>;
 
 export interface StreamDoorOptions {
-  redis: Redis;
+  redis: RedisClient;
   heartbeatMs: number;
   /** Whether the process refuses new streams. By default, it never does. */
   overload?: Pick<Overload, 'streams'>;
@@ -137,7 +137,7 @@ export class StreamDoor {
     const { redis, log } = this.options;
     if (this.waiting.size === 0 || redis.status !== 'ready') return;
     try {
-      await redis.ping();
+      await pingAll(redis);
       const all = [...this.waiting.keys()];
       for (let i = 0; i < all.length; i += AT_ONCE) {
         await Promise.all(all.slice(i, i + AT_ONCE).map((sink) => this.tryOne(sink)));
@@ -164,7 +164,7 @@ export class StreamDoor {
   }
 }
 
-/** Whether the same request may succeed soon: Redis, or the JWKS URL, does not answer. */
+/** Whether the same request may succeed soon: RedisClient, or the JWKS URL, does not answer. */
 const isTemporary = (error: unknown): boolean =>
   isRedisFault(error) || (isUnavailable(error) && error.cause !== undefined);
 

@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import type { Service } from '../../shared/process/service.js';
 
 /** How often the connections are checked, in ms. */
@@ -6,9 +5,15 @@ const PING_MS = 400;
 /** Redis counts as away when it has not answered for this long, in ms. */
 const AWAY_MS = 1200;
 
+/** A connection, or those to all nodes of a Cluster. */
+interface Answering {
+  readonly status: string;
+  ping(): Promise<unknown>;
+}
+
 export interface RedisPulseOptions {
   /** The connections that viewers depend on. */
-  connections: readonly Redis[];
+  connections: readonly Answering[];
   /** Whether there is a viewer. Without viewers, nothing is checked. */
   needed: () => boolean;
   /** Called after each check. @param away whether Redis does not answer */
@@ -21,10 +26,10 @@ export interface RedisPulseOptions {
  */
 export function watchPulse({ connections, needed, onCheck }: RedisPulseOptions): Service {
   const answeredAt = new Map(connections.map((redis) => [redis, performance.now()]));
-  const pending = new Set<Redis>();
+  const pending = new Set<Answering>();
   let checkedAt = performance.now();
 
-  async function ping(redis: Redis): Promise<void> {
+  async function ping(redis: Answering): Promise<void> {
     if (redis.status !== 'ready' || pending.has(redis)) return;
     pending.add(redis);
     await redis.ping().then(
@@ -48,4 +53,4 @@ export function watchPulse({ connections, needed, onCheck }: RedisPulseOptions):
   return { stop: async () => clearInterval(timer) };
 }
 
-const isReady = ({ status }: Redis): boolean => status === 'ready';
+const isReady = ({ status }: Answering): boolean => status === 'ready';

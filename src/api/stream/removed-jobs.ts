@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import { type LatestJobEvent, latestEvents } from '../../shared/bullmq/bull-events.js';
 import { jobOfChannel } from '../../shared/channel/keys.js';
 import { byShard } from '../../shared/job-index/keys.js';
@@ -9,6 +8,7 @@ import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
 import { every } from '../../shared/process/every.js';
 import type { Logger } from '../../shared/process/log.js';
 import type { Service } from '../../shared/process/service.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 
 /** How often the watched jobs are checked, in ms. */
@@ -19,7 +19,7 @@ const AT_ONCE = 500;
 export interface RemovedJobsOptions {
   /** The names of the channels that have viewers in this process. */
   channels: () => Iterable<string>;
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
   /**
    * Returns whether a queue follower reads the events of a queue. Watched jobs in other queues are reconciled at each check.

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
-import type { Redis } from 'ioredis';
 import { parseForeign } from '../../shared/jobs/foreign-json.js';
 import { requireAddress } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { queueNameOf } from '../../shared/shards.js';
 import { traceOf, tracing } from '../../shared/tracing/tracing.js';
 import { onEnded } from '../exchange/exchange.js';
@@ -13,7 +13,7 @@ import { onEnded } from '../exchange/exchange.js';
  */
 export type WatchTracer = (stream: { res: ServerResponse }, jobIds: readonly string[]) => void;
 
-export function createWatchTracer(redis: Redis, keyspace: Keyspace): WatchTracer {
+export function createWatchTracer(redis: RedisClient, keyspace: Keyspace): WatchTracer {
   return ({ res }, jobIds) => {
     const active = tracing();
     if (!active) return;

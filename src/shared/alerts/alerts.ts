@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import { parseForeign } from '../jobs/foreign-json.js';
 import type { Keyspace } from '../keyspace.js';
 import type { Config } from '../process/config.js';
 import { singleFlight } from '../process/every.js';
 import type { Logger } from '../process/log.js';
+import type { RedisClient } from '../redis/client.js';
 import { serverNow } from '../redis/server-clock.js';
 import type { AlertState, PendingMessage } from './alert.js';
 import { alertKeys } from './keys.js';
@@ -105,7 +105,7 @@ export function createAlerts(options: AlertsOptions): Alerts | undefined {
 }
 
 /** Reads the states of all alerts. An unreadable one counts as absent. */
-export async function readAlerts(redis: Redis, keyspace: Keyspace): Promise<Map<string, AlertState>> {
+export async function readAlerts(redis: RedisClient, keyspace: Keyspace): Promise<Map<string, AlertState>> {
   const stored = await redis.hgetall(alertKeys(keyspace).states);
   return new Map(
     Object.entries(stored).flatMap(([key, json]) => {

@@ -1,10 +1,10 @@
-import type { Redis } from 'ioredis';
 import type { WorkerCensus } from '../bullmq/worker-census.js';
 import { dashboardKeys } from '../dashboard/keys.js';
 import { MINUTE_MS, minuteOf } from '../dashboard/minutes.js';
 import { scopeOf } from '../job-index/keys.js';
 import type { Keyspace } from '../keyspace.js';
 import type { Config } from '../process/config.js';
+import { allNodes, type RedisClient } from '../redis/client.js';
 import { serverNow } from '../redis/server-clock.js';
 import type { Reading } from './alert.js';
 import { span } from './message.js';
@@ -15,7 +15,7 @@ const MAX_KINDS = 20;
 const MAX_SUBJECT = 100;
 
 export interface MeasureOptions {
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
   /** The names of all queues. */
   queues: readonly string[];
@@ -119,12 +119,17 @@ export function createMeasure(options: MeasureOptions): () => Promise<Reading[]>
   async function memory(): Promise<Reading[]> {
     const { ALERT_MEMORY_PERCENT: limit } = config;
     if (limit === 0) return [];
-    const info = await redis.info('memory');
-    const used = numberIn(info, 'used_memory');
-    const max = numberIn(info, 'maxmemory');
-    const all = max || numberIn(info, 'total_system_memory');
-    if (!all) return [];
-    const percent = (100 * used) / all;
+    const infos = await Promise.all(allNodes(redis).map((node) => node.info('memory')));
+    const nodes = infos.map((info) => {
+      const used = numberIn(info, 'used_memory');
+      const max = numberIn(info, 'maxmemory');
+      const all = max || numberIn(info, 'total_system_memory');
+      return { used, max, all, percent: (100 * used) / all };
+    });
+    // The fullest master of a Cluster counts.
+    const [fullest] = nodes.filter(({ all }) => all > 0).sort((one, other) => other.percent - one.percent);
+    if (!fullest) return [];
+    const { used, max, all, percent } = fullest;
     const of = max ? 'its maxmemory' : 'the memory of its machine';
     return [
       {

@@ -1,6 +1,6 @@
-import type { Redis } from 'ioredis';
 import { parseForeign } from '../jobs/foreign-json.js';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { serverNow } from '../redis/server-clock.js';
 
 /** The jobs that wait in a queue. */
@@ -18,7 +18,10 @@ const PRIORITIZED = 20;
  * Returns a reader of the jobs that wait in a queue. BullMQ does not store when a job began to wait for a later attempt,
  * so such a job counts from when it was first seen at the head of the queue.
  */
-export function createWaitReader(redis: Redis, keyspace: Keyspace): (queue: string) => Promise<WaitingJobs> {
+export function createWaitReader(
+  redis: RedisClient,
+  keyspace: Keyspace,
+): (queue: string) => Promise<WaitingJobs> {
   /** For each queue: the retried jobs at its head, and when they were first seen there. */
   const seen = new Map<string, Map<string, number>>();
 

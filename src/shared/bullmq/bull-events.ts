@@ -1,8 +1,8 @@
-import type { Cluster, Redis } from 'ioredis';
 import { parseForeign } from '../jobs/foreign-json.js';
 import { addressOf, jobIdOf } from '../jobs/queues.js';
 import { boundMessage } from '../jobs/thrown.js';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { pairsOf } from '../redis/pairs.js';
 import { isHeadwayProgress } from './foreign-progress.js';
 
@@ -73,7 +73,7 @@ export function readBullEvents(queue: string, entries: BullEntry[]): Map<string,
 
 /** Reads the newest 1,000 events of a queue, including those that were handled. */
 export async function latestEvents(
-  redis: Redis | Cluster,
+  redis: RedisClient,
   keyspace: Keyspace,
   queue: string,
 ): Promise<Map<string, LatestJobEvent>> {

@@ -1,8 +1,8 @@
-import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Publisher } from '../channel/publisher.js';
 import { requireAddress } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { serverNow } from '../redis/server-clock.js';
 import { foreignProgress } from './foreign-progress.js';
 
@@ -15,7 +15,7 @@ export interface ForeignProgress {
 }
 
 export interface ForeignReportsOptions {
-  redis: Redis | Cluster;
+  redis: RedisClient;
   keyspace: Keyspace;
   publisher: Publisher;
 }

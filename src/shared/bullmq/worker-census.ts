@@ -1,7 +1,7 @@
-import type { Redis } from 'ioredis';
 import { dashboardKeys } from '../dashboard/keys.js';
 import type { ProcessView } from '../dashboard/views.js';
 import type { Keyspace } from '../keyspace.js';
+import { allNodes, nodeOf, type RedisClient } from '../redis/client.js';
 import { isRedisFault } from '../redis/faults.js';
 import { pairsOf } from '../redis/pairs.js';
 import { inShard, splitQueue } from '../shards.js';
@@ -26,18 +26,19 @@ export interface WorkerCensus {
  * Creates a census of workers. One of our workers counts if it sends heartbeats (a frozen one does not) and is connected (a
  * killed one is not). A worker of another program counts if it is connected under the name that BullMQ gives it.
  */
-export function createWorkerCensus(redis: Redis, keyspace: Keyspace): WorkerCensus {
+export function createWorkerCensus(redis: RedisClient, keyspace: Keyspace): WorkerCensus {
   const { processes, deadlines } = dashboardKeys(keyspace);
   const seenAt = new Map<string, number>();
   let reading: { at: number; done: Promise<void> } | undefined;
 
   async function read(): Promise<Set<string>> {
+    const node = nodeOf(redis, deadlines);
     const [views, deadlineOf, [seconds = 0, micros = 0], clients] = await Promise.all([
       redis.hgetall(processes),
       redis.zrange(deadlines, '0', '-1', 'WITHSCORES'),
-      redis.time(),
+      node.time(),
       // Some providers refuse CLIENT LIST. Then only our own workers are known.
-      (redis.client('LIST') as Promise<string>).catch((error) => {
+      clientsOf(redis).catch((error) => {
         if (isRedisFault(error) && !/NOPERM/.test(String(error))) throw error;
         return undefined;
       }),
@@ -83,4 +84,10 @@ export function createWorkerCensus(redis: Redis, keyspace: Keyspace): WorkerCens
       return now - (seenAt.get(queue) ?? Number.NEGATIVE_INFINITY) < GRACE_MS;
     },
   };
+}
+
+/** Lists the clients of all servers: a worker of a Cluster waits for jobs at the master that has them. */
+export async function clientsOf(redis: RedisClient): Promise<string> {
+  const lists = await Promise.all(allNodes(redis).map((node) => node.client('LIST') as Promise<string>));
+  return lists.join('\n');
 }

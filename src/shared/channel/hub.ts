@@ -1,5 +1,5 @@
-import type { Redis } from 'ioredis';
 import type { Keyspace } from '../keyspace.js';
+import type { Subscriber } from '../redis/subscriber.js';
 import { Feed } from './feed.js';
 import { type EventId, parseEventId } from './frame.js';
 import { channelKeys, checkChannelName } from './keys.js';
@@ -8,8 +8,8 @@ import type { Reader } from './reader.js';
 import type { Sink, Subscription } from './subscription.js';
 
 export interface ChannelHubOptions {
-  /** The Pub/Sub connection for all subscriptions of the process, opened with `autoResubscribe: false`. */
-  redis: Redis;
+  /** The Pub/Sub connection for all subscriptions of the process. */
+  redis: Subscriber;
   read: Reader;
   keyspace: Keyspace;
   sharded: boolean;
@@ -25,7 +25,7 @@ const NOTHING_SEEN: EventId = { epoch: '', offset: 0 };
 export class ChannelHub {
   private readonly feeds = new Map<string, Feed>();
   private readonly budget = new PageBudget();
-  private readonly redis: Redis;
+  private readonly redis: Subscriber;
   private readonly onReady = () => this.resubscribe();
 
   constructor(private readonly options: ChannelHubOptions) {
@@ -35,6 +35,8 @@ export class ChannelHub {
     this.redis.on('close', () => {
       for (const feed of this.feeds.values()) feed.offline();
     });
+    this.redis.on('lost', (key) => this.feeds.get(key)?.offline());
+    this.redis.on('found', (key) => this.feeds.get(key)?.online());
     this.redis.on(options.sharded ? 'smessageBuffer' : 'messageBuffer', (channel: Buffer, frame: Buffer) => {
       this.feeds.get(channel.toString('latin1'))?.deliver(frame);
     });

@@ -1,9 +1,9 @@
-import type { Cluster, Redis } from 'ioredis';
 import type { Keyspace } from '../keyspace.js';
 import { eventsPublished } from '../metrics/job-metrics.js';
+import { isCluster, type RedisClient } from '../redis/client.js';
 import { passReplies, type Waiting } from '../redis/replies.js';
 import { scriptsOf } from '../redis/scripts.js';
-import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
+import { isRun, ServerReplacedError, writerRun } from '../redis/server-run.js';
 import type { Batch } from './batch.js';
 import { type FrameInput, frameBody } from './frame.js';
 import { channelKeys, checkChannelName } from './keys.js';
@@ -49,7 +49,7 @@ export interface Guard {
 }
 
 export interface PublisherOptions {
-  redis: Redis | Cluster;
+  redis: RedisClient;
   keyspace: Keyspace;
   /** Approximate number of events that a channel's log keeps. */
   logLength: number;
@@ -62,8 +62,8 @@ export interface PublisherOptions {
   /** Whether the server has sharded Pub/Sub (Redis 7). */
   sharded: boolean;
   /**
-   * Publishes to several channels in one call, when this batch makes it. Not for a Cluster. By default, events are published
-   * at once, with one call for each channel.
+   * Publishes to several channels in one call, when this batch makes it. By default, events are published at once, with one
+   * call for each channel. In a Cluster, channels are in different slots, so each always has its own call.
    */
   batch?: Batch | undefined;
 }
@@ -107,7 +107,7 @@ export interface NumberedOptions {
 export type Numbered =
   /** All events are on the channel. `id` is that of the first new one, or empty if there is none. */
   | { state: 'taken'; id: string }
-  /** Nothing was published: Redis has lost events. `last` is the last event of the source that the channel has. */
+  /** Nothing was published: RedisClient has lost events. `last` is the last event of the source that the channel has. */
   | { state: 'missing'; last: number }
   /** Nothing was published: the start of the attempt is not published yet, or Redis has lost it. */
   | { state: 'unbegun' }
@@ -130,7 +130,8 @@ export interface Publisher {
    */
   publish(channel: string, event: ChannelEvent, fence?: Fence): Promise<string | undefined>;
   /**
-   * Publishes events as `publish` does, but to several channels in one call, which is sent at once. Not for a Cluster.
+   * Publishes events as `publish` does, but to several channels in one call, which is sent at once. Not for a Cluster, where
+   * each channel has its own call.
    * @returns for each event what `publish` would return
    */
   publishTogether(publications: readonly Publication[]): Array<Promise<string | undefined>>;
@@ -192,7 +193,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   function sendRow(row: Row): void {
-    if (!batch || row.numbering?.record) return sendOne(row);
+    if (!batch || row.numbering?.record) return void sendOne(row);
     if (waiting.push(row) === 1) batch(sendWaiting);
   }
 
@@ -203,12 +204,12 @@ export function createPublisher(options: PublisherOptions): Publisher {
     return false;
   }
 
-  function sendOne(row: Row): void {
-    if (!isCurrent(row)) return;
+  function sendOne(row: Row): Promise<void> | undefined {
+    if (!isCurrent(row)) return undefined;
     const keys: string[] = channelKeys(keyspace, row.channel);
     const { record } = row.numbering ?? {};
     if (record) keys.push(record.key);
-    scripts.channelPublish(keys.length, ...keys, ...argumentsOf(row)).then(row.resolve, row.reject);
+    return scripts.channelPublish(keys.length, ...keys, ...argumentsOf(row)).then(row.resolve, row.reject);
   }
 
   /** Sends the rows that wait, at the end of a turn: the events of a turn go together. */
@@ -216,12 +217,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
     await new Promise(setImmediate);
     const rows = waiting.filter(isCurrent);
     waiting = [];
-    await Promise.all(groupsOf(rows).map(sendMany));
+    if (isCluster(redis)) await Promise.all(rows.map(sendOne));
+    else await Promise.all(groupsOf(rows).map(sendMany));
   }
 
   async function sendMany(rows: Row[]): Promise<void> {
     const keys = rows.map(({ channel }) => channelKeys(keyspace, channel)[0]);
-    const args = [command, newEpoch().slice(2), logLength, serverRun(redis)];
+    const args = [command, newEpoch().slice(2), logLength, writerRun(redis)];
     for (const { events, ttl, fence, numbering } of rows) {
       const [attempt = '', ...further] = fenceArguments(fence);
       const [source = '', first = '', skip = ''] = numberingArguments(numbering);
@@ -237,7 +239,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     if (!first) throw new TypeError('there are no events to publish');
     const [slot, body, end] = eventArguments(first);
     const args = [command, newEpoch(), slot, body, logLength, ttl, end];
-    args.push(...padded(fenceArguments(fence), 9), serverRun(redis));
+    args.push(...padded(fenceArguments(fence), 9), writerRun(redis));
     if (numbering || limits || further.length > 0) args.push(...padded(numberingArguments(numbering), 4));
     if (limits) args.push(limits.logBytes, limits.slots, limits.slotBytes);
     else if (further.length > 0) args.push('', '', '');
@@ -259,7 +261,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     publishTogether(publications) {
       const rows: Row[] = [];
       const replies = publications.map((publication) => publish(publication, (row) => rows.push(row)));
-      for (const group of groupsOf(rows.filter(isCurrent))) void sendMany(group);
+      if (isCluster(redis)) for (const row of rows) void sendOne(row);
+      else for (const group of groupsOf(rows.filter(isCurrent))) void sendMany(group);
       return replies;
     },
     async publishInRow(channel, events, options) {

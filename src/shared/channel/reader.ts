@@ -1,5 +1,5 @@
-import type { Cluster, Redis } from 'ioredis';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { type EventId, frameId } from './frame.js';
 import { channelKeys } from './keys.js';
@@ -40,7 +40,7 @@ export type ChannelPosition = EventId & { after?: number | undefined };
 export type Reader = (channel: string, since: ChannelPosition) => Promise<Missed | undefined>;
 
 /** Creates a reader. A position with an empty epoch is that of a viewer that has seen nothing. */
-export function createReader(redis: Redis | Cluster, keyspace: Keyspace): Reader {
+export function createReader(redis: RedisClient, keyspace: Keyspace): Reader {
   const scripts = scriptsOf(redis, channelScripts);
   return async (channel, since) => {
     // The position may change before the reply arrives.
@@ -131,7 +131,7 @@ const placed = (frame: Buffer, isState: boolean): Frame => ({
 
 /** Returns the epoch of a channel, and the offset of its end if it has ended; see {@link sawEnd}. */
 export async function readEnd(
-  redis: Redis | Cluster,
+  redis: RedisClient,
   keyspace: Keyspace,
   channel: string,
 ): Promise<{ epoch: string | undefined; end: number | undefined }> {
@@ -148,7 +148,7 @@ export type ReplayFrom = { last: number } | { since: number };
  */
 export type Tail = (channel: string, wanted: ReplayFrom) => Promise<number>;
 
-export function createTail(redis: Redis | Cluster, keyspace: Keyspace): Tail {
+export function createTail(redis: RedisClient, keyspace: Keyspace): Tail {
   const scripts = scriptsOf(redis, channelScripts);
   return async (channel, wanted) => {
     const [meta, log] = channelKeys(keyspace, channel);

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import type { Keyspace } from '../keyspace.js';
 import type { Logger } from '../process/log.js';
+import { publishTo, type RedisClient } from '../redis/client.js';
 import { listenTo } from '../redis/listen.js';
+import type { Subscriber } from '../redis/subscriber.js';
 
 /** How long to wait for the API processes, in ms. Later replies are not counted. */
 const REPLY_TIMEOUT_MS = 500;
@@ -27,9 +28,9 @@ export interface WatcherQuery {
 }
 
 export interface WatcherQueryOptions {
-  redis: Redis;
+  redis: RedisClient;
   /** A Pub/Sub connection. It may be shared. */
-  hub: Redis;
+  hub: Subscriber;
   keyspace: Keyspace;
 }
 
@@ -75,7 +76,7 @@ export function createWatcherQuery({ redis, hub, keyspace }: WatcherQueryOptions
         question.done = resolve;
         timer = setTimeout(resolve, REPLY_TIMEOUT_MS);
       });
-      question.expected = await redis.publish(questions(keyspace), `${replies} ${id} ${channel}`);
+      question.expected = await publishTo(redis, questions(keyspace), `${replies} ${id} ${channel}`);
       if (question.answers >= question.expected) question.done();
       await all;
       return { watchers: question.sum, complete: question.answers >= question.expected };
@@ -118,9 +119,9 @@ export function answerWatcherQueries({ redis, hub, keyspace, count, log }: Watch
     log,
     onMessage(question) {
       const [replies = '', id, name = ''] = question.split(' ');
-      redis
-        .publish(replies, `${id} ${count(name)}`)
-        .catch((error) => log.debug({ err: error }, 'could not report the number of viewers'));
+      publishTo(redis, replies, `${id} ${count(name)}`).catch((error) =>
+        log.debug({ err: error }, 'could not report the number of viewers'),
+      );
     },
   });
 }

@@ -1,4 +1,3 @@
-import type { Cluster, Redis } from 'ioredis';
 import { scopeOf } from '../job-index/keys.js';
 import type { JobSettings } from '../jobs/settings.js';
 import { isTerminal } from '../jobs/states.js';
@@ -6,6 +5,7 @@ import type { Keyspace } from '../keyspace.js';
 import type { Transition } from '../lifecycle/events.js';
 import { RANK } from '../lifecycle/published.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
+import type { RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { serverNow } from '../redis/server-clock.js';
 import { bucketOf } from './histogram.js';
@@ -34,7 +34,7 @@ export interface OutcomeCounter {
   flush(): Promise<void>;
 }
 
-export function createOutcomeCounter(redis: Redis | Cluster, keyspace: Keyspace): OutcomeCounter {
+export function createOutcomeCounter(redis: RedisClient, keyspace: Keyspace): OutcomeCounter {
   const keys = dashboardKeys(keyspace);
   const scripts = scriptsOf(redis, dashboardScripts);
   /** The pending counts: key of a minute -> counter -> number. */

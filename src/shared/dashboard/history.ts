@@ -1,7 +1,7 @@
-import type { Cluster, Redis } from 'ioredis';
 import { scopeOf } from '../job-index/keys.js';
 import { parseForeign } from '../jobs/foreign-json.js';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { serverNow } from '../redis/server-clock.js';
 import {
   type HistoryView,
@@ -35,7 +35,7 @@ export interface History {
 /** An hour in which no job of a kind ended. */
 const NONE: HourCounts = [0, 0, 0, null, null, null, null];
 
-export function createHistory(redis: Redis | Cluster, keyspace: Keyspace): History {
+export function createHistory(redis: RedisClient, keyspace: Keyspace): History {
   const keys = dashboardKeys(keyspace);
   let nextAt = Number.NEGATIVE_INFINITY;
 

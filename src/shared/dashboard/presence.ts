@@ -1,5 +1,5 @@
-import type { Cluster, Redis } from 'ioredis';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { dashboardKeys } from './keys.js';
 import { dashboardScripts } from './scripts.js';
@@ -20,7 +20,7 @@ export interface ProcessPresence {
   leave(id: string): Promise<void>;
 }
 
-export function createProcessPresence(redis: Redis | Cluster, keyspace: Keyspace): ProcessPresence {
+export function createProcessPresence(redis: RedisClient, keyspace: Keyspace): ProcessPresence {
   const { processes, deadlines, watched, slots } = dashboardKeys(keyspace);
   const scripts = scriptsOf(redis, dashboardScripts);
   const call = (id: string, view: string, watchMs: number): Promise<string[]> =>

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { Redis } from 'ioredis';
 import { createPublisher, type Publisher } from '../channel/publisher.js';
 import type { Keyspace } from '../keyspace.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
@@ -8,6 +7,7 @@ import { every } from '../process/every.js';
 import type { Logger } from '../process/log.js';
 import type { Service } from '../process/service.js';
 import { VERSION } from '../process/version.js';
+import type { RedisClient } from '../redis/client.js';
 import { serverNow } from '../redis/server-clock.js';
 import { CHANGED_EVENT, JOBS_EVENT, packJobs } from './frame.js';
 import { DASHBOARD_CHANNEL, internalKeyspace } from './keys.js';
@@ -25,9 +25,9 @@ const LOG_LENGTH = 10;
 const CHANNEL_TTL_MS = 3_600_000;
 
 export interface ProcessReportingOptions {
-  redis: Redis;
+  redis: RedisClient;
   /** The connection for publishing. */
-  publishing: Redis;
+  publishing: RedisClient;
   keyspace: Keyspace;
   sharded: boolean;
   role: ProcessView['role'];

@@ -1,9 +1,9 @@
-import type { Redis } from 'ioredis';
 import type { Keyspace } from '../keyspace.js';
 import { every, type Repeated } from '../process/every.js';
 import type { Service } from '../process/service.js';
 import { VERSION } from '../process/version.js';
 import { type AwaitOptions, checkRedis, type RedisServer, whileAway } from '../redis/await.js';
+import type { RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { StartError } from '../start-error.js';
 import { formatScripts } from './scripts.js';
@@ -30,7 +30,7 @@ export const formatKey = ({ prefix }: Keyspace): string => `${prefix}:format`;
  * Checks that this release can use the data in Redis, and records its format if the recorded one is older.
  * @throws DataFormatError for a newer format, and for one that is too old
  */
-async function checkFormat(redis: Redis, keyspace: Keyspace): Promise<void> {
+async function checkFormat(redis: RedisClient, keyspace: Keyspace): Promise<void> {
   const key = formatKey(keyspace);
   const stored = await scriptsOf(redis, formatScripts)
     .recordFormat(key, FORMAT, OLDEST_FORMAT)
@@ -65,7 +65,7 @@ const foreignKey = (key: string, content: string): DataFormatError =>
  * @throws UnusableRedisError, DataFormatError
  */
 export async function checkInstallation(
-  redis: Redis,
+  redis: RedisClient,
   options: AwaitOptions,
   keyspace: Keyspace,
 ): Promise<RedisServer> {
@@ -80,7 +80,7 @@ export async function checkInstallation(
  * @param onUnusable called once, when this release cannot use the data any longer
  */
 export function watchFormat(
-  redis: Redis,
+  redis: RedisClient,
   keyspace: Keyspace,
   onUnusable: (error: DataFormatError) => void,
 ): Service {

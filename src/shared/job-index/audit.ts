@@ -1,10 +1,10 @@
-import type { Redis } from 'ioredis';
 import { addressOf, jobIdOf } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
 import { createJobFaults, type JobFaults } from '../lifecycle/job-faults.js';
 import type { SnapshotReader } from '../lifecycle/snapshot.js';
 import { singleFlight } from '../process/every.js';
 import type { Logger } from '../process/log.js';
+import type { RedisClient } from '../redis/client.js';
 import { isRedisFault } from '../redis/faults.js';
 import { createHoldKnown } from './hold-known.js';
 import { indexKeys } from './keys.js';
@@ -16,7 +16,7 @@ const LISTS = ['wait', 'paused', 'active'];
 const PAUSE_MS = 10 * 60_000;
 
 export interface AuditOptions {
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
   /** The queues to audit, all in the same shard. */
   queues: string[];

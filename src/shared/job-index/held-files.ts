@@ -1,13 +1,13 @@
-import type { Cluster, Redis } from 'ioredis';
 import type { HeldFiles } from '../files/sweep.js';
 import type { Keyspace } from '../keyspace.js';
 import { isFinished, type SnapshotReader } from '../lifecycle/snapshot.js';
+import type { RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { indexKeysByShard } from './keys.js';
 import { jobIndexScripts } from './scripts.js';
 
 export interface HeldFilesOptions {
-  redis: Redis | Cluster;
+  redis: RedisClient;
   keyspace: Keyspace;
   readJob: SnapshotReader;
 }

@@ -1,7 +1,7 @@
-import type { Redis } from 'ioredis';
 import { addressOf } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
 import type { JobFaults } from '../lifecycle/job-faults.js';
+import type { RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { serverNow } from '../redis/server-clock.js';
 import { indexKeys } from './keys.js';
@@ -26,7 +26,7 @@ export interface HoldKnown {
 }
 
 export interface HoldKnownOptions {
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
   /** The shard whose index is read. */
   shard: number;

@@ -1,4 +1,4 @@
-import type { Cluster, Redis } from 'ioredis';
+import type { RedisClient } from '../redis/client.js';
 
 /** The id of a file, even if it starts within text that only resembles an id. */
 const MENTION = /file_(?=([\w-]{27}))/g;
@@ -12,7 +12,7 @@ const QUOTED = /"(file_[\w-]{27})"/g;
  * @returns `finishedOn` for checking that the job has not run again since
  */
 export async function madeFiles(
-  redis: Redis | Cluster,
+  redis: RedisClient,
   jobKey: string,
 ): Promise<{ finishedOn: string; files: string[] }> {
   const [finishedOn, result] = await redis.hmget(jobKey, 'finishedOn', 'returnvalue');

@@ -1,8 +1,8 @@
-import type { Redis } from 'ioredis';
 import { type JobAddress, requireAddress } from '../jobs/queues.js';
 import type { JobState } from '../jobs/states.js';
 import type { Keyspace } from '../keyspace.js';
 import { oncePerTurn } from '../process/once-per-turn.js';
+import type { RedisClient } from '../redis/client.js';
 import { passReplies, type Waiting } from '../redis/replies.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { byShard, indexKeysByShard } from './keys.js';
@@ -19,7 +19,7 @@ const AT_ONCE = 100;
 export type NewJobIndexer = (jobId: string) => Promise<JobState | undefined>;
 
 /** Creates an indexer of new jobs. The jobs of one turn, of a batch or of several requests, share a call to Redis for each shard. */
-export function createNewJobIndexer(redis: Redis, keyspace: Keyspace): NewJobIndexer {
+export function createNewJobIndexer(redis: RedisClient, keyspace: Keyspace): NewJobIndexer {
   const keysOf = indexKeysByShard(keyspace);
   const scripts = scriptsOf(redis, jobIndexScripts);
   const index = oncePerTurn((jobs: NewJob[]) => {

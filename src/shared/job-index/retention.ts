@@ -1,4 +1,3 @@
-import type { Cluster, Redis } from 'ioredis';
 import { everyChannelKey, jobChannel } from '../channel/keys.js';
 import type { FileStore } from '../files/store.js';
 import { addressOf } from '../jobs/queues.js';
@@ -9,6 +8,7 @@ import type { Reconciler } from '../lifecycle/reconcile.js';
 import { createSnapshotReader } from '../lifecycle/snapshot.js';
 import { singleFlight } from '../process/every.js';
 import type { Logger } from '../process/log.js';
+import type { RedisClient } from '../redis/client.js';
 import { pairsOf } from '../redis/pairs.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { serverNow } from '../redis/server-clock.js';
@@ -21,7 +21,7 @@ const AT_ONCE = 200;
 const RETRY_MS = 60_000;
 
 export interface JobRetentionOptions {
-  redis: Redis | Cluster;
+  redis: RedisClient;
   keyspace: Keyspace;
   keep: RetentionTimes;
   reconciler: Reconciler;

@@ -1,7 +1,7 @@
-import type { Cluster, Redis } from 'ioredis';
 import { addressOf } from '../jobs/queues.js';
 import type { JobState } from '../jobs/states.js';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { shardOf } from '../shards.js';
 import { indexKeysByShard } from './keys.js';
 
@@ -21,7 +21,7 @@ export interface Tombstone {
 /** Reads the tombstone of a job; `undefined` if the job exists, never existed, or the tombstone has expired. */
 export type TombstoneReader = (jobId: string) => Promise<Tombstone | undefined>;
 
-export function createTombstoneReader(redis: Redis | Cluster, keyspace: Keyspace): TombstoneReader {
+export function createTombstoneReader(redis: RedisClient, keyspace: Keyspace): TombstoneReader {
   const keysOf = indexKeysByShard(keyspace);
   return async (jobId) => {
     const found = await redis.get(keysOf(shardOf(addressOf(jobId)?.queue ?? '')).gone(jobId));

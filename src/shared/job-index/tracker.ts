@@ -1,16 +1,16 @@
-import type { Cluster, Redis } from 'ioredis';
 import { addressOf, type JobAddress } from '../jobs/queues.js';
 import type { RetentionTimes } from '../jobs/retention-times.js';
 import type { Keyspace } from '../keyspace.js';
 import type { JobReply } from '../lifecycle/scripts.js';
 import { parseSnapshot, type SnapshotReader } from '../lifecycle/snapshot.js';
+import type { RedisClient } from '../redis/client.js';
 import { passReplies, type Waiting } from '../redis/replies.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { byShard, indexKeysByShard } from './keys.js';
 import { jobIndexScripts } from './scripts.js';
 
 export interface TrackerOptions {
-  redis: Redis | Cluster;
+  redis: RedisClient;
   keyspace: Keyspace;
   keep: RetentionTimes;
 }

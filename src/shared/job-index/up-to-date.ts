@@ -1,9 +1,9 @@
-import type { Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import { requireAddress } from '../jobs/queues.js';
 import { runOf } from '../jobs/scheduled-run.js';
 import type { Keyspace } from '../keyspace.js';
 import type { UpToDateCheck } from '../lifecycle/queue-follower.js';
+import type { RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { shardOf } from '../shards.js';
 import { indexKeysByShard } from './keys.js';
@@ -20,7 +20,7 @@ const QUEUE_KEYS = ['completed', 'failed', 'delayed', 'prioritized', 'waiting-ch
  * say so: a process of ours has published and indexed that. It costs a fraction of the reconciliations that it saves.
  * Whether a waiting job has a worker is not compared: the API processes in which the job is watched publish that.
  */
-export function createUpToDateCheck(redis: Redis, keyspace: Keyspace): UpToDateCheck {
+export function createUpToDateCheck(redis: RedisClient, keyspace: Keyspace): UpToDateCheck {
   const keysOf = indexKeysByShard(keyspace);
   const scripts = scriptsOf(redis, jobIndexScripts);
 

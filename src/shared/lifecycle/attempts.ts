@@ -1,5 +1,5 @@
-import type { Cluster, Redis } from 'ioredis';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { lifecycleScripts } from './scripts.js';
 
@@ -12,7 +12,7 @@ const ENTRIES_AT_ONCE = 500;
  */
 export type AttemptsReader = (queue: string, entryId: string, ids: string[]) => Promise<number[]>;
 
-export function createAttemptsReader(redis: Redis | Cluster, keyspace: Keyspace): AttemptsReader {
+export function createAttemptsReader(redis: RedisClient, keyspace: Keyspace): AttemptsReader {
   const scripts = scriptsOf(redis, lifecycleScripts);
   return async (queue, entryId, ids) => {
     if (ids.length === 0) return [];

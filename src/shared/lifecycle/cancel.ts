@@ -1,10 +1,10 @@
 import { Job, UnrecoverableError } from 'bullmq';
-import type { Cluster, Redis } from 'ioredis';
 import { makeNextRun } from '../bullmq/next-run.js';
 import { addressOf, type OpenQueue } from '../jobs/queues.js';
 import type { JobState } from '../jobs/states.js';
 import type { Keyspace } from '../keyspace.js';
 import { controlChannel } from '../redis/broadcast.js';
+import { isCluster, type RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
 import type { ReconcileObserver, Reconciler } from './observers.js';
 import { type CancelReply, lifecycleScripts } from './scripts.js';
@@ -22,7 +22,7 @@ export interface Canceller {
 }
 
 export interface CancellerOptions {
-  redis: Redis | Cluster;
+  redis: RedisClient;
   openQueue: OpenQueue;
   keyspace: Keyspace;
   reconciler: Reconciler;
@@ -71,10 +71,11 @@ export function createCanceller({ redis, openQueue, keyspace, reconciler }: Canc
         address.id,
         how,
         reason,
-        controlChannel(keyspace),
+        controlChannel(keyspace, redis),
         jobId,
         list,
         index,
+        isCluster(redis) ? 'SPUBLISH' : 'PUBLISH',
       );
     let answer = await call();
     for (let searches = 1; answer === 'far'; searches++) {

@@ -1,6 +1,6 @@
-import type { Cluster, Redis } from 'ioredis';
 import { jobIdOf, requireAddress } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { scanSet } from '../redis/scan-set.js';
 import type { Canceller } from './cancel.js';
 import type { ReconcileObserver } from './observers.js';
@@ -20,7 +20,7 @@ export interface ChildRegister {
 }
 
 export function createChildRegister(
-  redis: Redis | Cluster,
+  redis: RedisClient,
   keyspace: Keyspace,
   readJob: SnapshotReader,
 ): ChildRegister {

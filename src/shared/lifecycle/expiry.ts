@@ -1,7 +1,7 @@
-import type { Cluster, Redis } from 'ioredis';
 import { requireAddress } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
 import { singleFlight } from '../process/every.js';
+import type { RedisClient } from '../redis/client.js';
 import { serverNow } from '../redis/server-clock.js';
 import { shardOf } from '../shards.js';
 import type { Canceller } from './cancel.js';
@@ -21,7 +21,7 @@ export interface Expiry {
   sweep(canceller: Canceller, faults: JobFaults, shard?: number): Promise<void>;
 }
 
-export function createExpiry(redis: Redis | Cluster, keyspace: Keyspace): Expiry {
+export function createExpiry(redis: RedisClient, keyspace: Keyspace): Expiry {
   const sweeps: Array<(canceller: Canceller, faults: JobFaults) => Promise<void>> = [];
   /** The keys of the first shard are older than shards. */
   const keyOf = (shard: number): string =>

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Redis } from 'ioredis';
 import type { Logger } from '../process/log.js';
 import type { Service } from '../process/service.js';
+import type { RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { lifecycleScripts } from './scripts.js';
 
@@ -16,7 +16,7 @@ export type HeldLeases = Set<string>;
 export interface LeaseOptions {
   /** Workers have precedence: an API process leads only while no worker holds the lease. */
   role: 'worker' | 'api';
-  redis: Redis;
+  redis: RedisClient;
   key: string;
   /**
    * The leases of this process, if there are several. A process that holds at least two more than another one of its role

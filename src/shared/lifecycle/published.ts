@@ -1,6 +1,6 @@
-import type { Cluster, Redis } from 'ioredis';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 
 /**
  * The rank of a lifecycle event within its attempt. Attempt and rank identify the event and only increase, so an event
@@ -72,7 +72,7 @@ export type PublishedStateReader = (
   jobId: string,
 ) => Promise<(PublishedState & { epoch: string }) | undefined>;
 
-export function createPublishedStateReader(redis: Redis | Cluster, keyspace: Keyspace): PublishedStateReader {
+export function createPublishedStateReader(redis: RedisClient, keyspace: Keyspace): PublishedStateReader {
   return async (jobId) => {
     const [channel] = channelKeys(keyspace, jobChannel(jobId));
     const [epoch, attempt, rank, failures, stalls, paused, due, lines, end] = await redis.hmget(

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Redis } from 'ioredis';
 import { type BullEntry, isQueueEvent, readBullEvents } from '../bullmq/bull-events.js';
 import type { ForeignProgress } from '../bullmq/foreign-reports.js';
 import type { Keyspace } from '../keyspace.js';
 import type { Logger } from '../process/log.js';
 import type { Service } from '../process/service.js';
+import type { RedisClient } from '../redis/client.js';
 import { serverNow } from '../redis/server-clock.js';
 import { createAttemptsReader } from './attempts.js';
 import { createJobFaults, type JobFaults } from './job-faults.js';
@@ -38,9 +38,9 @@ export interface QueueFollowerOptions {
   /** Workers have precedence: an API process leads only while no worker holds the lease. */
   role: 'worker' | 'api';
   /** For short commands. */
-  redis: Redis;
+  redis: RedisClient;
   /** Opens the connection for the leader's blocking reads. */
-  connect: () => Redis;
+  connect: () => RedisClient;
   keyspace: Keyspace;
   /** The queues to follow, all in the same shard. */
   queues: string[];
@@ -92,7 +92,7 @@ export function startQueueFollower({
   const attemptsAt = createAttemptsReader(redis, keyspace);
 
   let stopped = false;
-  let following: Redis | undefined;
+  let following: RedisClient | undefined;
 
   async function follow(isHeld: () => boolean): Promise<void> {
     const leads = (): boolean => !stopped && isHeld();

@@ -1,10 +1,10 @@
-import type { Redis } from 'ioredis';
 import type { ChannelHub } from '../channel/hub.js';
 import { jobOfChannel } from '../channel/keys.js';
 import { addressOf } from '../jobs/queues.js';
 import { every } from '../process/every.js';
 import type { Logger } from '../process/log.js';
 import type { Service } from '../process/service.js';
+import type { RedisClient } from '../redis/client.js';
 import { createJobFaults, type JobFaults } from './job-faults.js';
 import { JobRounds } from './job-rounds.js';
 import type { Reconciler } from './reconcile.js';
@@ -28,7 +28,7 @@ export interface Recheck extends Service {
  */
 export function startRecheck(
   hub: ChannelHub,
-  redis: Redis,
+  redis: RedisClient,
   reconciler: Reconciler,
   log: Logger,
   onLost: (jobId: string) => void = () => {},

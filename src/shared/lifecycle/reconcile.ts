@@ -1,4 +1,3 @@
-import type { Cluster, Redis } from 'ioredis';
 import type { EndHint } from '../bullmq/bull-events.js';
 import { latestEvents } from '../bullmq/bull-events.js';
 import { isHeadwayProgress } from '../bullmq/foreign-progress.js';
@@ -9,6 +8,7 @@ import { type Guard, type Publisher, prepareEvent } from '../channel/publisher.j
 import { addressOf, requireAddress } from '../jobs/queues.js';
 import type { RetentionTimes } from '../jobs/retention-times.js';
 import type { Keyspace } from '../keyspace.js';
+import { isCluster, type RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { serverNow } from '../redis/server-clock.js';
 import { isRun, ServerReplacedError, serverRun } from '../redis/server-run.js';
@@ -28,7 +28,7 @@ import { transitions } from './transitions.js';
 export type { Reconciled, Reconciler } from './observers.js';
 
 export interface ReconcilerOptions {
-  redis: Redis | Cluster;
+  redis: RedisClient;
   keyspace: Keyspace;
   publisher: Publisher;
   readJob: SnapshotReader;
@@ -130,8 +130,10 @@ export function createReconciler({
       reconcile(observers, jobId, hint, reported, undefined, triesLeft - 1);
     const run = serverRun(redis);
     const given = known?.run === run ? known.published : undefined;
-    // The order matters, see `transitions`. Redis keeps it: both commands are sent on one connection, in one turn.
-    const [published, job] = await Promise.all([given ?? readPublished(jobId), readJob(jobId, hint)]);
+    // The order matters, see `transitions`. One server keeps it: both commands are sent on one connection, in one turn.
+    const first = given ?? readPublished(jobId);
+    if (isCluster(redis)) await first;
+    const [published, job] = await Promise.all([first, readJob(jobId, hint)]);
     if (!isRun(redis, run)) throw new ServerReplacedError();
     if (given && known?.assumed && !(job && isFirstRun(job))) return retry(progress);
     const missing = await missingOf(jobId, published, job, hint);

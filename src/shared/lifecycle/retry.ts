@@ -1,7 +1,7 @@
 import { Job } from 'bullmq';
-import type { Cluster, Redis } from 'ioredis';
 import { type OpenQueue, requireAddress } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { lifecycleScripts } from './scripts.js';
 
@@ -25,7 +25,7 @@ export type KeyHolder = (jobId: string) => Promise<void>;
  * Creates a function that restores the deduplication key of a retried job, so that a start with that key finds the
  * job again. Does nothing if another job has taken the key meanwhile.
  */
-export function createKeyHolder(redis: Redis | Cluster, keyspace: Keyspace): KeyHolder {
+export function createKeyHolder(redis: RedisClient, keyspace: Keyspace): KeyHolder {
   const scripts = scriptsOf(redis, lifecycleScripts);
   return async (jobId) => {
     const { queue, id } = requireAddress(jobId);

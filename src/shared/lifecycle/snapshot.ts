@@ -1,4 +1,3 @@
-import type { Cluster, Redis } from 'ioredis';
 import type { EndHint } from '../bullmq/bull-events.js';
 import type { WorkerCensus } from '../bullmq/worker-census.js';
 import { parseForeign } from '../jobs/foreign-json.js';
@@ -7,6 +6,7 @@ import { type JobSettings, jobSettings } from '../jobs/settings.js';
 import { isTerminal, type JobState } from '../jobs/states.js';
 import { boundMessage } from '../jobs/thrown.js';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { traceOf } from '../tracing/tracing.js';
 import { type JobReply, lifecycleScripts, parseReply } from './scripts.js';
@@ -75,7 +75,7 @@ export interface JobSnapshot {
 export type SnapshotReader = (jobId: string, hint?: EndHint) => Promise<JobSnapshot | undefined>;
 
 /** Creates a reader that takes the state of a job from BullMQ's keys. */
-export function createSnapshotReader(redis: Redis | Cluster, keyspace: Keyspace): SnapshotReader {
+export function createSnapshotReader(redis: RedisClient, keyspace: Keyspace): SnapshotReader {
   const scripts = scriptsOf(redis, lifecycleScripts);
   return async (jobId) => {
     const address = addressOf(jobId);

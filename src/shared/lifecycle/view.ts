@@ -1,7 +1,7 @@
-import type { Cluster, Redis } from 'ioredis';
 import { foreignProgress, isHeadwayProgress } from '../bullmq/foreign-progress.js';
 import { channelKeys, jobChannel } from '../channel/keys.js';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { errorOf } from './events.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
 
@@ -50,7 +50,7 @@ export function jobView(job: JobSnapshot, progress: unknown, base: string): Reco
 
 /** Reads the newest progress that was published on a job's channel; `undefined` when there is none. */
 export async function channelProgress(
-  redis: Redis | Cluster,
+  redis: RedisClient,
   keyspace: Keyspace,
   jobId: string,
 ): Promise<unknown> {
@@ -62,7 +62,7 @@ export async function channelProgress(
 
 /** Reads the newest progress of a job from its channel, else from BullMQ; `null` when there is none. */
 export async function readProgress(
-  redis: Redis | Cluster,
+  redis: RedisClient,
   keyspace: Keyspace,
   job: JobSnapshot,
 ): Promise<unknown> {

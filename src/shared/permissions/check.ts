@@ -1,5 +1,5 @@
-import type { Redis } from 'ioredis';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { scriptsOf } from '../redis/scripts.js';
 import { neededCalls, patterns } from './needs.js';
 import { permissionScripts } from './scripts.js';
@@ -12,8 +12,11 @@ export interface MissingPermissions {
 }
 
 /** Finds the permissions that the user of a connection lacks. Redis before 7 cannot tell: nothing is missing then. */
-export async function findMissingPermissions(redis: Redis, keyspace: Keyspace): Promise<MissingPermissions> {
-  const calls = neededCalls(keyspace);
+export async function findMissingPermissions(
+  redis: RedisClient,
+  keyspace: Keyspace,
+): Promise<MissingPermissions> {
+  const calls = neededCalls(keyspace, redis.isCluster);
   const positions = await scriptsOf(redis, permissionScripts).deniedCalls(
     ...calls.map(({ words }) => words.join(' ')),
   );

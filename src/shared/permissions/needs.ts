@@ -22,6 +22,8 @@ const CALLS = `
 `;
 /** Sharded Pub/Sub, from Redis 7. */
 const SHARDED_CALLS = 'spublish C m, ssubscribe C, sunsubscribe';
+/** What connections to a Redis Cluster need in addition. */
+const CLUSTER_CALLS = 'cluster|slots, cluster|info, readonly, readwrite, asking';
 /** What Headway does without, if it is refused: workers of other programs are not noticed then. */
 const OPTIONAL_CALLS = 'client|list';
 
@@ -44,8 +46,11 @@ export const patterns = ({ prefix, queuePrefix, prefixOf }: Keyspace) => [
   { rule: `&${prefix}:*`, pattern: `channels ${prefix}:*`, example: `${prefix}:acl` },
 ];
 
-/** Returns calls of each command that an installation needs, with keys and channels of its own. */
-export function neededCalls(keyspace: Keyspace): NeededCall[] {
+/**
+ * Returns calls of each command that an installation needs, with keys and channels of its own.
+ * @param isCluster whether it is on a Redis Cluster. Defaults to false
+ */
+export function neededCalls(keyspace: Keyspace, isCluster = false): NeededCall[] {
   const [queueKey, shardKey, channelKey, pubSub] = patterns(keyspace).map(({ example }) => example);
   const parse =
     (isOptional: boolean, key = queueKey) =>
@@ -56,6 +61,7 @@ export function neededCalls(keyspace: Keyspace): NeededCall[] {
     };
   return [
     ...split(`${CALLS}, ${SHARDED_CALLS}`).map(parse(false)),
+    ...(isCluster ? split(CLUSTER_CALLS).map(parse(false)) : []),
     // The same commands are sent with the other keys.
     ...['get K', 'set K v'].map(parse(false, channelKey)),
     // Only with several shards.
@@ -67,9 +73,15 @@ export function neededCalls(keyspace: Keyspace): NeededCall[] {
 /**
  * Returns the rules for a user that may do what Headway needs, and nothing else.
  * @param sharded whether the server has sharded Pub/Sub, which servers before Redis 7 do not know
+ * @param isCluster whether it is a node of a Redis Cluster
  */
-export function userRules(keyspace: Keyspace, sharded = true): string[] {
-  const calls = [CALLS, ...(sharded ? [SHARDED_CALLS] : []), OPTIONAL_CALLS].flatMap(split);
+export function userRules(keyspace: Keyspace, { sharded = true, isCluster = false } = {}): string[] {
+  const calls = [
+    CALLS,
+    ...(sharded ? [SHARDED_CALLS] : []),
+    ...(isCluster ? [CLUSTER_CALLS] : []),
+    OPTIONAL_CALLS,
+  ].flatMap(split);
   const commands = calls.map((call) => `+${call.split(' ', 1)[0]}`);
   return [...patterns(keyspace).map(({ rule }) => rule), ...commands];
 }

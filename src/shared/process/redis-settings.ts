@@ -29,7 +29,13 @@ export const redisSettings = {
     })
     .default('redis://127.0.0.1:6379')
     .describe(
-      'Address of the Redis (6.2 or newer) or Valkey server that stores queues and channels: `redis://`, `rediss://` (TLS), `unix:` or `redis+sentinel://`. If unset, `npm start` runs a private Redis. See [Redis](redis.md).',
+      'Address of the Redis (6.2 or newer) or Valkey server that stores queues and channels: `redis://`, `rediss://` (TLS), `unix:`, `redis+sentinel://` or `redis+cluster://`. If unset, `npm start` runs a private Redis. See [Redis](redis.md).',
+    ),
+  REDIS_CLUSTER: z
+    .stringbool()
+    .default(false)
+    .describe(
+      'Whether the server of a `redis://` or `rediss://` address is a node of a Redis Cluster. `redis+cluster://` names several nodes.',
     ),
   REDIS_PASSWORD: password(
     'Password of the Redis user, if `REDIS_URL` has none. Unlike a password in the URL, it is not percent-encoded.',
@@ -50,8 +56,12 @@ export const redisSettings = {
   ),
 };
 
+type TextSetting = Exclude<keyof typeof redisSettings, 'REDIS_CLUSTER'>;
+
 /** Where Redis is and how to connect to it. Settings that are left out are empty. */
-export type RedisSettings = { REDIS_URL: string } & Partial<Record<keyof typeof redisSettings, string>>;
+export type RedisSettings = { REDIS_URL: string; REDIS_CLUSTER?: boolean } & Partial<
+  Record<TextSetting, string>
+>;
 
 /** Names of the settings, and of their files. */
 export const REDIS_SETTINGS = Object.keys(redisSettings) as Array<keyof typeof redisSettings>;
@@ -63,6 +73,16 @@ export const tlsFilesOf = (settings: RedisSettings): TlsFiles => ({
   key: settings.REDIS_TLS_KEY_FILE,
 });
 
+/**
+ * Parses the address of the settings.
+ * @throws TypeError that says what is wrong with `REDIS_URL`
+ */
+export function redisAddress({ REDIS_URL: url, REDIS_CLUSTER: isCluster }: RedisSettings): RedisAddress {
+  const { host, port, ...address } = parseRedisUrl(url);
+  if (host === undefined || port === undefined) return address;
+  return isCluster ? { ...address, nodes: [{ host, port }] } : { ...address, host, port };
+}
+
 const FILE_SETTINGS = {
   ca: 'REDIS_TLS_CA_FILE',
   cert: 'REDIS_TLS_CERT_FILE',
@@ -73,7 +93,7 @@ const FILE_SETTINGS = {
 export function redisSettingMistakes(settings: RedisSettings): string[] {
   let address: RedisAddress;
   try {
-    address = parseRedisUrl(settings.REDIS_URL);
+    address = redisAddress(settings);
   } catch {
     // The setting itself has been reported.
     return [];
@@ -82,10 +102,17 @@ export function redisSettingMistakes(settings: RedisSettings): string[] {
     REDIS_SETTINGS.filter((name) => name.startsWith(prefix) && settings[name]).map(
       (name) => `${name}: has no effect, because REDIS_URL is not ${needed}`,
     );
+  const { REDIS_CLUSTER: isCluster = false } = settings;
   return [
+    ...(isCluster && !address.nodes
+      ? ['REDIS_CLUSTER: has no effect, because REDIS_URL is not redis:// or rediss://']
+      : []),
+    ...(address.nodes && address.db !== 0
+      ? ['REDIS_URL: must not have a database, because a Redis Cluster has only one']
+      : []),
     ...(address.sentinels ? [] : unused('REDIS_SENTINEL_', 'redis+sentinel://')),
     ...(address.tls
       ? tlsFileMistakes(tlsFilesOf(settings)).map(([file, mistake]) => `${FILE_SETTINGS[file]}: ${mistake}`)
-      : unused('REDIS_TLS_', 'rediss:// or rediss+sentinel://')),
+      : unused('REDIS_TLS_', 'rediss://, rediss+sentinel:// or rediss+cluster://')),
   ];
 }

@@ -9,7 +9,9 @@ export interface RedisAddress {
   /** The Sentinels that name the master, and its name. */
   sentinels?: Array<{ host: string; port: number }>;
   name?: string;
-  /** The user of the server, or of the master that the Sentinels name. */
+  /** Nodes of a Redis Cluster. Those that are named here lead to the others. */
+  nodes?: Array<{ host: string; port: number }>;
+  /** The user of the server, of the master that the Sentinels name, or of each node of a Cluster. */
   username?: string;
   password?: string;
   db: number;
@@ -20,7 +22,7 @@ export interface RedisAddress {
 const REDIS_PORT = 6379;
 const SENTINEL_PORT = 26379;
 const FORM =
-  'must be redis://, rediss:// (TLS), unix: with the path of a socket, or redis+sentinel:// with the addresses of Sentinels and the name of a master';
+  'must be redis://, rediss:// (TLS), unix: with the path of a socket, redis+sentinel:// with the addresses of Sentinels and the name of a master, or redis+cluster:// with the addresses of nodes';
 const ESCAPES =
   'special characters in the user name and the password must be percent-encoded: "@" is %40, "/" is %2F, "#" is %23, "%" is %25';
 
@@ -30,6 +32,7 @@ const ESCAPES =
  * - `redis://[user:password@]host[:6379][/db][?family=4|6]`, and `rediss://` with TLS
  * - `unix:/path` or `unix://[user:password@]/path`, with `?db=` at the end
  * - `redis+sentinel://[user:password@]host[:26379],…/master[/db]`, and `rediss+sentinel://` with TLS
+ * - `redis+cluster://[user:password@]host[:6379],…`, and `rediss+cluster://` with TLS
  *
  * @throws TypeError that says what is wrong. The message does not contain the URL, which may have a password.
  */
@@ -46,9 +49,7 @@ export function parseRedisUrl(url: string): RedisAddress {
       return parseSentinels(url, scheme === 'rediss+sentinel');
     case 'redis+cluster':
     case 'rediss+cluster':
-      throw new TypeError(
-        'Redis Cluster is not supported yet. Use one server (redis://) or Sentinel (redis+sentinel://)',
-      );
+      return parseNodes(url, scheme === 'rediss+cluster');
     default:
       throw new TypeError(FORM);
   }
@@ -59,7 +60,7 @@ function parseServer(url: string, tls: boolean): RedisAddress {
     /^rediss?:\/\/(?:([^/?#]*)@)?([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(url) ?? [];
   if (hosts.includes(',')) {
     throw new TypeError(
-      'must name one server. Several Sentinels: redis+sentinel://host,host/<name of the master>. Redis Cluster is not supported yet',
+      'must name one server. Several nodes of a Redis Cluster: redis+cluster://host,host. Several Sentinels: redis+sentinel://host,host/<name of the master>',
     );
   }
   const server = parseHost(hosts || 'localhost', REDIS_PORT);
@@ -103,6 +104,17 @@ function parseSentinels(url: string, tls: boolean): RedisAddress {
     );
   }
   return { sentinels, name: decode(name), ...parseUser(userInfo), db: parseDb(db), tls };
+}
+
+function parseNodes(url: string, tls: boolean): RedisAddress {
+  const [, userInfo, hosts = ''] = /^rediss?\+cluster:\/\/(?:([^/?#]*)@)?([^/?#]*)\/?$/.exec(url) ?? [];
+  const nodes = hosts.split(',').map((host) => parseHost(host, REDIS_PORT));
+  if (!nodes.every((node) => node !== undefined)) {
+    throw new TypeError(
+      `must be redis+cluster://[user:password@]host:6379,host:6379 without a database, because a Redis Cluster has one; ${ESCAPES}`,
+    );
+  }
+  return { nodes, ...parseUser(userInfo), db: 0, tls };
 }
 
 /** Parses `host` or `host:port`; an IPv6 address is in brackets. */

@@ -7,7 +7,7 @@ import { SECRET_SETTINGS } from './secret-files.js';
 /** Options of a program that uses Headway as a library. */
 export interface LibraryOptions {
   /**
-   * `redis://`, `rediss://`, `unix:` or `redis+sentinel://`. Defaults to the setting `REDIS_URL`. If it is given, the
+   * `redis://`, `rediss://`, `unix:`, `redis+sentinel://` or `redis+cluster://`. Defaults to the setting `REDIS_URL`. If it is given, the
    * `REDIS_…` variables of the environment are ignored; `settings` can have others.
    */
   redis?: string;

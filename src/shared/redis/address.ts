@@ -1,6 +1,6 @@
 import type { RedisOptions } from 'ioredis';
-import { type RedisSettings, tlsFilesOf } from '../process/redis-settings.js';
-import { parseRedisUrl, type RedisAddress } from '../process/redis-url.js';
+import { type RedisSettings, redisAddress, tlsFilesOf } from '../process/redis-settings.js';
+import type { RedisAddress } from '../process/redis-url.js';
 import { createTlsReader } from './tls.js';
 import { UnusableRedisError } from './unusable.js';
 
@@ -13,12 +13,31 @@ export const SENTINEL_ANSWER_MS = 2000;
 /** The wait before a connection is tried again, in ms: 100, then doubled each time up to 2000. */
 export const reconnectWaitMs = (times: number): number => Math.min(50 * 2 ** Math.min(times, 6), 2000);
 
+/** How to reach Redis, as options of ioredis. */
+export interface Target {
+  /** The options of each connection. Those to the nodes of a Cluster have no address. */
+  options: Options;
+  /** The nodes of a Redis Cluster that lead to the others; `undefined` for one server. */
+  nodes: RedisAddress['nodes'];
+}
+
 /**
- * Returns the options of ioredis that lead to the Redis of the settings.
+ * Returns how to reach the Redis of the settings.
  * @throws UnusableRedisError for an address that is not valid
  */
-export function addressOptions(settings: RedisSettings): Options {
-  const { tls: isEncrypted, sentinels, name, ...address } = parse(settings.REDIS_URL);
+export function targetOf(settings: RedisSettings): Target {
+  const { nodes, ...address } = parse(settings);
+  return { options: optionsOf(settings, address), nodes };
+}
+
+/**
+ * Returns the options of ioredis that lead to the one server of the settings.
+ * @throws UnusableRedisError for an address that is not valid
+ */
+export const addressOptions = (settings: RedisSettings): Options => targetOf(settings).options;
+
+function optionsOf(settings: RedisSettings, given: Omit<RedisAddress, 'nodes'>): Options {
+  const { tls: isEncrypted, sentinels, name, ...address } = given;
   const password = address.password ?? settings.REDIS_PASSWORD;
   const tls = isEncrypted ? { tls: tlsOptions(settings) } : {};
   const server: Options = {
@@ -41,9 +60,9 @@ export function addressOptions(settings: RedisSettings): Options {
   };
 }
 
-function parse(url: string): RedisAddress {
+function parse(settings: RedisSettings): RedisAddress {
   try {
-    return parseRedisUrl(url);
+    return redisAddress(settings);
   } catch (error) {
     throw new UnusableRedisError(`REDIS_URL: ${(error as Error).message}`);
   }

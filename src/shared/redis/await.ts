@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { allNodes, isCluster, type RedisClient } from './client.js';
 import { explainSentinels } from './explain-sentinels.js';
 import { isRedisFault } from './faults.js';
 import { askSentinels } from './sentinel.js';
@@ -10,6 +11,10 @@ const FIRST_LINE_MS = 1000;
 const LINE_MS = 5000;
 /** The error of ioredis when it has asked all Sentinels in vain. */
 const NO_SENTINEL = /^All sentinels are unreachable/;
+/** The part of ioredis' `ClusterAllFailedError` that is used. */
+interface ClusterError extends Error {
+  lastNodeError?: Error;
+}
 /** How long to wait before a server that refused a command is asked again, in ms. */
 const AGAIN_MS = 500;
 
@@ -33,52 +38,68 @@ export interface RedisServer {
 
 /**
  * Waits until the server answers, however long it is away, and checks that Headway can use it.
- * @throws UnusableRedisError for what waiting does not mend (a wrong password, a version before 6.2, a Redis Cluster, a
- * failed TLS handshake), and when `signal` is aborted
+ * @throws UnusableRedisError for what waiting does not mend (a wrong password, a version before 6.2, a node of a Redis
+ * Cluster at the address of one server, a failed TLS handshake), and when `signal` is aborted
  */
-export const checkRedis = (redis: Redis, options: AwaitOptions): Promise<RedisServer> =>
+export const checkRedis = (redis: RedisClient, options: AwaitOptions): Promise<RedisServer> =>
   whileAway(redis, options, async () => {
-    const info = await redis.info('server');
-    const version = /^redis_version:(.*)$/m.exec(info)?.[1]?.trim() ?? '0';
-    const [major = 0, minor = 0] = version.split('.').map(Number);
-    if (major < 6 || (major === 6 && minor < 2)) {
-      throw new UnusableRedisError(
-        `Redis ${version} is too old: Headway needs Redis 6.2 or newer, or Valkey`,
-      );
-    }
     const place = redactRedisUrl(options.url);
-    if (/^redis_mode:cluster/m.test(info)) {
-      throw new UnusableRedisError(
-        `Redis at ${place} is part of a Redis Cluster, which is not supported yet: REDIS_URL must lead to one master that has all keys`,
-      );
+    const found = await Promise.all(
+      allNodes(redis).map((node) => checkServer(node, place, isCluster(redis))),
+    );
+    const [first] = found;
+    if (!first) throw new UnusableRedisError(`no Redis responds at ${place}`);
+    if (!isCluster(redis)) return first;
+    if (!found.every(({ sharded }) => sharded)) {
+      throw new UnusableRedisError(`a Redis Cluster must have Redis 7 or newer, or Valkey (${place})`);
     }
-    if (/^redis_mode:sentinel/m.test(info)) {
-      throw new UnusableRedisError(
-        `the server at ${place} is a Sentinel: use redis+sentinel://<host>:<port>/<name of the master>`,
-      );
-    }
-    const [known] = (await redis.command('INFO', 'SPUBLISH')) as unknown[];
-    const policy = /^maxmemory_policy:(.*)$/m.exec(await redis.info('memory'))?.[1]?.trim();
-    return {
-      version,
-      sharded: known != null,
-      ...(policy && policy !== 'noeviction'
-        ? {
-            warning: `Redis may evict jobs because its maxmemory-policy is "${policy}". Run: CONFIG SET maxmemory-policy noeviction`,
-          }
-        : {}),
-    };
+    return found.find(({ warning }) => warning) ?? first;
   });
+
+/** Checks one server, or one master of a Cluster. @throws UnusableRedisError */
+async function checkServer(redis: Redis, place: string, isNode: boolean): Promise<RedisServer> {
+  const info = await redis.info('server');
+  const version = /^redis_version:(.*)$/m.exec(info)?.[1]?.trim() ?? '0';
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (major < 6 || (major === 6 && minor < 2)) {
+    throw new UnusableRedisError(`Redis ${version} is too old: Headway needs Redis 6.2 or newer, or Valkey`);
+  }
+  if (/^redis_mode:cluster/m.test(info) && !isNode) {
+    throw new UnusableRedisError(
+      `Redis at ${place} is part of a Redis Cluster: use redis+cluster://<host>:<port>, or set REDIS_CLUSTER=true`,
+    );
+  }
+  if (/^redis_mode:sentinel/m.test(info)) {
+    throw new UnusableRedisError(
+      `the server at ${place} is a Sentinel: use redis+sentinel://<host>:<port>/<name of the master>`,
+    );
+  }
+  const [known] = (await redis.command('INFO', 'SPUBLISH')) as unknown[];
+  const policy = /^maxmemory_policy:(.*)$/m.exec(await redis.info('memory'))?.[1]?.trim();
+  return {
+    version,
+    sharded: known != null,
+    ...(policy && policy !== 'noeviction'
+      ? {
+          warning: `Redis may evict jobs because its maxmemory-policy is "${policy}". Run: CONFIG SET maxmemory-policy noeviction`,
+        }
+      : {}),
+  };
+}
 
 /**
  * Waits until a connection is ready.
  * @throws UnusableRedisError as {@link checkRedis} does
  */
-export const awaitRedis = (redis: Redis, options: AwaitOptions): Promise<void> =>
+export const awaitRedis = (redis: RedisClient, options: AwaitOptions): Promise<void> =>
   whileAway(redis, options, async () => {});
 
 /** Does something with Redis as soon as it is there, and again if it goes away meanwhile. */
-export async function whileAway<T>(redis: Redis, options: AwaitOptions, work: () => Promise<T>): Promise<T> {
+export async function whileAway<T>(
+  redis: RedisClient,
+  options: AwaitOptions,
+  work: () => Promise<T>,
+): Promise<T> {
   const { url, onWait = () => {}, signal } = options;
   const place = redactRedisUrl(url);
   let reason: string | undefined;
@@ -98,7 +119,9 @@ export async function whileAway<T>(redis: Redis, options: AwaitOptions, work: ()
   });
   // It may fail before anything waits for it.
   failed.catch(() => {});
-  const note = (error: Error): void => {
+  const note = (given: Error): void => {
+    // The error of a Cluster says only that no node could be used.
+    const error = (given as ClusterError).lastNodeError ?? given;
     if (NO_SENTINEL.test(error.message)) return void askWhy();
     const mistake = mistakeIn(error, place);
     if (mistake) fail(new UnusableRedisError(mistake));
@@ -109,7 +132,7 @@ export async function whileAway<T>(redis: Redis, options: AwaitOptions, work: ()
   async function askWhy(): Promise<void> {
     if (asking) return;
     asking = true;
-    const { options } = redis;
+    const { options } = redis as Redis;
     const why = explainSentinels(await askSentinels(options), options.name ?? '');
     if (why?.isMistake) fail(new UnusableRedisError(why.text));
     reason = why?.text;

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { Redis } from 'ioredis';
 import { redisCommands, redisLatency, redisOutageSeconds, redisOutages } from '../metrics/process-metrics.js';
 
@@ -20,14 +21,12 @@ interface Command {
 }
 
 /**
- * Counts the commands of a connection, how long Redis takes to answer, and how often and how long the connection is lost.
+ * Counts the commands of a connection to a server, and how long Redis takes to answer.
  * @param purpose the value of the label `connection`
  */
 export function countCommands(redis: Redis, purpose: string): void {
   const commands = redisCommands.at(purpose);
   const latency = redisLatency.at(purpose);
-  const outages = redisOutages.at(purpose);
-  const outageSeconds = redisOutageSeconds.at(purpose);
   const connection = redis as unknown as {
     sendCommand(command: Command, stream?: unknown, node?: unknown): unknown;
   };
@@ -52,17 +51,37 @@ export function countCommands(redis: Redis, purpose: string): void {
     }
     return sendCommand.call(this, command, stream, node);
   };
+}
+
+/** How a connection tells that it is lost and back. */
+export interface OutageEvents {
+  lost: string;
+  back: string;
+}
+
+/** Not 'close', which also happens when this process closes the connection. It repeats with each attempt to connect. */
+const SERVER_EVENTS: OutageEvents = { lost: 'reconnecting', back: 'ready' };
+
+/** Counts how often and how long a connection is lost. @param purpose the value of the label `connection` */
+export function countOutages(
+  redis: EventEmitter,
+  purpose: string,
+  events: OutageEvents = SERVER_EVENTS,
+): void {
+  const outages = redisOutages.at(purpose);
+  const outageSeconds = redisOutageSeconds.at(purpose);
   let wasReady = false;
   let lostAt: number | undefined;
-  // Not 'close', which also happens when this process closes the connection. It repeats with each attempt to connect.
-  redis.on('reconnecting', () => {
+  redis.on('ready', () => {
+    wasReady = true;
+  });
+  redis.on(events.lost, () => {
     // A Redis that is away at the start is waited for: no connection was lost.
     if (!wasReady || lostAt !== undefined) return;
     lostAt = performance.now();
     outages.value++;
   });
-  redis.on('ready', () => {
-    wasReady = true;
+  redis.on(events.back, () => {
     if (lostAt === undefined) return;
     outageSeconds.value += (performance.now() - lostAt) / 1000;
     lostAt = undefined;

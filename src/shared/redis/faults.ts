@@ -50,7 +50,7 @@ const CONNECTION_CODES = new Set([
   'NR_CLOSED',
 ]);
 const CONNECTION_MESSAGES =
-  /^(?:Connection is closed|Command timed out|Stream isn't writeable|Socket timeout|connect ETIMEDOUT|timeout$)/;
+  /^(?:Connection is closed|Command timed out|Stream isn't writeable|Socket timeout|None of startup nodes is available|Cluster isn't ready|Too many Cluster redirections|Cluster is (?:ended|disconnect)|connect ETIMEDOUT|timeout$)/;
 
 /**
  * Returns whether an error means that Redis is unavailable or refuses to serve. Every call fails in the same way then, and a
@@ -87,7 +87,10 @@ const STATES: ReadonlyArray<[codes: RegExp, state: string]> = [
   [answered('NOREPLICAS'), 'Redis has too few replicas to accept writes (NOREPLICAS).'],
   [answered('OOM'), 'Redis is out of memory (OOM).'],
   [answered('MISCONF'), 'Redis cannot save its data (MISCONF).'],
-  [answered('MOVED|ASK|TRYAGAIN|CLUSTERDOWN'), 'Redis Cluster is changing (CLUSTERDOWN or MOVED).'],
+  [
+    new RegExp(`${answered('MOVED|ASK|TRYAGAIN|CLUSTERDOWN').source}|^Too many Cluster redirections`),
+    'Redis Cluster is changing (CLUSTERDOWN or MOVED).',
+  ],
 ];
 
 /** Returns in one sentence why Redis cannot serve a call that failed with a fault of Redis. */

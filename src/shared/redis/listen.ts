@@ -1,10 +1,10 @@
-import type { Redis } from 'ioredis';
 import type { Logger } from '../process/log.js';
+import type { Subscriber } from './subscriber.js';
 
 export interface ListenOptions {
   /** A Pub/Sub connection. It may be shared. */
-  redis: Redis;
-  /** An unsharded Pub/Sub channel. */
+  redis: Subscriber;
+  /** A channel of `publishTo`. */
   channel: string;
   onMessage: (message: string) => void;
   /** Called when messages may have been missed, and once at the start: the current state has to be read. */
@@ -21,12 +21,13 @@ export function listenTo({ redis, channel, onMessage, onGap = () => {}, what, lo
   redis.on('messageBuffer', (from: Buffer, message: Buffer) => {
     if (bytes.equals(from)) onMessage(message.toString());
   });
-  const subscribe = (): void => {
-    redis
-      .subscribe(channel)
-      .then(onGap)
-      .catch((error) => log.debug({ err: error }, `could not subscribe to ${what}`));
+  const after = (subscribed: Promise<unknown>): void => {
+    subscribed.then(onGap).catch((error) => log.debug({ err: error }, `could not subscribe to ${what}`));
   };
+  const subscribe = (): void => after(redis.subscribe(channel));
   redis.on('ready', subscribe);
+  redis.on('found', (found) => {
+    if (found === channel) after(Promise.resolve());
+  });
   if (redis.status === 'ready') subscribe();
 }

@@ -1,4 +1,5 @@
-import type { Redis } from 'ioredis';
+import type { Keyspace } from '../keyspace.js';
+import { isCluster, nodeOf, type RedisClient } from './client.js';
 
 /** How often Redis is asked for its time, in ms. */
 const ASK_MS = 10_000;
@@ -49,11 +50,14 @@ export function askingServerTime(): (serverMs: number) => void {
   };
 }
 
-/** Asks Redis for its time at regular intervals. @returns a function that stops it */
-export function keepServerClock(redis: Redis): () => void {
+/**
+ * Asks Redis for its time at regular intervals. The clock of a Cluster is that of the master that has the jobs.
+ * @returns a function that stops it
+ */
+export function keepServerClock(redis: RedisClient, { queuePrefix }: Keyspace): () => void {
   async function ask(): Promise<void> {
     const answered = askingServerTime();
-    const [seconds = Number.NaN, micros = Number.NaN] = (await redis.time()).map(Number);
+    const [seconds = Number.NaN, micros = Number.NaN] = (await nodeOf(redis, queuePrefix).time()).map(Number);
     answered(seconds * 1000 + micros / 1000);
   }
   const askIfReady = (): void => {
@@ -62,5 +66,10 @@ export function keepServerClock(redis: Redis): () => void {
   };
   askIfReady();
   const timer = setInterval(askIfReady, ASK_MS).unref();
-  return () => clearInterval(timer);
+  // The master may be another one now.
+  if (isCluster(redis)) redis.on('refresh', askIfReady);
+  return () => {
+    clearInterval(timer);
+    if (isCluster(redis)) redis.off('refresh', askIfReady);
+  };
 }

@@ -1,4 +1,5 @@
-import type { Cluster, Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import { isCluster, type RedisClient } from './client.js';
 import { askingServerTime } from './server-clock.js';
 
 const runs = new WeakMap<object, string>();
@@ -19,13 +20,14 @@ export const runIn = (info: string): string => /^run_id:(\w{1,12})/m.exec(info)?
  * Records the `run_id` of the server behind a connection. It changes with each start of Redis and differs between replicas.
  * ioredis reads `INFO` before a connection is ready, so the id is known before the first command. The same reply has the
  * server's time.
+ * @param clock whether that is the clock of the installation. Defaults to true
  */
-export function noteServerRun(redis: Redis): void {
+export function noteServerRun(redis: Redis, { clock = true } = {}): void {
   const info = redis.info.bind(redis) as (...args: unknown[]) => Promise<string>;
   const note = (reply: unknown, answered: (serverMs: number) => void): void => {
     if (typeof reply !== 'string') return;
     const micros = /^server_time_usec:(\d+)/m.exec(reply)?.[1];
-    if (micros) answered(Number(micros) / 1000);
+    if (micros && clock) answered(Number(micros) / 1000);
     const id = runIn(reply);
     if (id && !ignored.has(redis)) runs.set(redis, id);
   };
@@ -48,8 +50,26 @@ export function noteServerRun(redis: Redis): void {
   redis.on('close', () => runs.delete(redis));
 }
 
-/** Returns the run id of the server behind a connection; empty while it is unknown, and for a Cluster. */
-export const serverRun = (redis: Redis | Cluster): string => runs.get(redis) ?? '';
+/** How often this process has noticed that a Cluster lost a master or got another one. */
+let topology = 0;
+
+/** Records that the masters of a Cluster are others now, or that one of them may have lost writes. */
+export function noteTopology(): void {
+  topology++;
+}
+
+/**
+ * Returns the run id of the server behind a connection; empty while it is unknown. For a Cluster, a text that changes when it
+ * loses a master or gets another one.
+ */
+export const serverRun = (redis: RedisClient): string =>
+  isCluster(redis) ? `cluster.${topology}` : (runs.get(redis) ?? '');
+
+/**
+ * Returns the run that is stored with what a connection writes. The nodes of a Cluster are told apart by their replication
+ * ids alone, which the scripts read: a command may reach another node than the one that it was made for.
+ */
+export const writerRun = (redis: RedisClient): string => (isCluster(redis) ? 'cluster' : serverRun(redis));
 
 /**
  * Compares the run ids of connections to one address. If they differ, a proxy spreads the connections over several servers and
@@ -57,8 +77,8 @@ export const serverRun = (redis: Redis | Cluster): string => runs.get(redis) ?? 
  * means only that the master has changed meanwhile.
  * @returns whether the ids are the same
  */
-export function haveSameRun(...connections: Redis[]): boolean {
-  if (connections.some(({ options }) => options.sentinels)) return true;
+export function haveSameRun(...connections: RedisClient[]): boolean {
+  if (connections.some((redis) => isCluster(redis) || redis.options.sentinels)) return true;
   const [first, ...others] = connections.map((redis) => serverRun(redis));
   if (others.every((run) => run === first || run === '' || first === '')) return true;
   for (const redis of connections) {
@@ -69,7 +89,7 @@ export function haveSameRun(...connections: Redis[]): boolean {
 }
 
 /** Returns whether a connection is to this run of a server; `true` if either is unknown. */
-export const isRun = (redis: Redis | Cluster, run: string): boolean =>
+export const isRun = (redis: RedisClient, run: string): boolean =>
   run === '' || serverRun(redis) === '' || serverRun(redis) === run;
 
 /** Redis was restarted, or another server took over, between a read and the write that depends on it. */

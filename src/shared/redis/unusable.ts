@@ -24,6 +24,10 @@ const REPLIES: ReadonlyArray<[RegExp, (place: string, reply: string) => string]>
     /^ERR (DB index is out of range|invalid DB index|SELECT is not allowed)/,
     (place, reply) => `Redis at ${place} has no such database: ${reply}`,
   ],
+  [
+    /^ERR This instance has cluster support disabled/,
+    (place) => `Redis at ${place} is not part of a Redis Cluster: use redis://<host>:<port>`,
+  ],
   [/^DENIED\b/, (place) => `Redis at ${place} is in protected mode: set a password or protected-mode no`],
 ];
 /** A reply that is not in the protocol of Redis. */

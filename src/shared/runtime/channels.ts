@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import { idsInRow } from '../channel/frame.js';
 import { channelKeys, checkChannelName, jobOfChannel } from '../channel/keys.js';
 import { channelLimits } from '../channel/limits.js';
@@ -16,6 +15,7 @@ import { formatScripts } from '../format/scripts.js';
 import { createKeyspace } from '../keyspace.js';
 import { type Config, configSchema, readRedisSettings } from '../process/config.js';
 import { createLogger } from '../process/log.js';
+import type { RedisClient } from '../redis/client.js';
 import { connectRedis } from '../redis/connect.js';
 import { untilTaken } from '../redis/until-taken.js';
 
@@ -27,7 +27,7 @@ export { UnusableRedisError } from '../redis/unusable.js';
 /** Options for {@link connectChannels}. Each defaults to the setting that is named with it. */
 export interface ChannelsOptions {
   /**
-   * `redis://`, `rediss://`, `unix:` or `redis+sentinel://`. Defaults to `REDIS_URL`, with the other `REDIS_…` settings of the
+   * `redis://`, `rediss://`, `unix:`, `redis+sentinel://` or `redis+cluster://`. Defaults to `REDIS_URL`, with the other `REDIS_…` settings of the
    * environment.
    */
   redisUrl?: string;
@@ -79,7 +79,7 @@ export async function connectChannels(options: ChannelsOptions = {}): Promise<Ch
   const settings = options.redisUrl === undefined ? readRedisSettings(env) : { REDIS_URL: options.redisUrl };
   const keyspace = createKeyspace(options.keyPrefix ?? (setting('KEY_PREFIX') as string));
   const scripts = { ...channelScripts, ...formatScripts };
-  const redis: Redis = connectRedis(settings, 'report', { scripts });
+  const redis: RedisClient = connectRedis(settings, 'report', { scripts });
   const log = createLogger(
     { LOG_LEVEL: (env.LOG_LEVEL as Config['LOG_LEVEL']) || 'warn', ...settings },
     'headway-channels',

@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import { createWorkerCensus, type WorkerCensus } from '../bullmq/worker-census.js';
 import { type Batch, createBatcher } from '../channel/batch.js';
 import { createPublisher, type Publisher } from '../channel/publisher.js';
@@ -21,6 +20,7 @@ import type { Config } from '../process/config.js';
 import type { Logger } from '../process/log.js';
 import { basePathOf } from '../process/public-url.js';
 import { type AwaitOptions, awaitRedis, type RedisServer, whileAway } from '../redis/await.js';
+import type { RedisClient } from '../redis/client.js';
 import { type ConnectionRole, connectRedis } from '../redis/connect.js';
 import { onDenied } from '../redis/denied.js';
 import type { LuaScript } from '../redis/scripts.js';
@@ -35,9 +35,9 @@ import { pauseInNewShards, recordShards, watchShards } from './shards.js';
 
 /** The parts that every process of Headway shares: connections to Redis, channels and the lifecycle of jobs. */
 export interface Connection {
-  redis: Redis;
+  redis: RedisClient;
   /** The connection for publishing. A worker has a separate one, on which only the publisher repeats commands. */
-  publishing: Redis;
+  publishing: RedisClient;
   server: RedisServer;
   keyspace: Keyspace;
   /** Opens a queue. All callers in a process get the same queue object. */
@@ -116,7 +116,7 @@ export async function connectHeadway(options: ConnectionOptions): Promise<Connec
     throw error;
   });
   logOutages(redis, log);
-  const dropClock = keepServerClock(redis);
+  const dropClock = keepServerClock(redis, keyspace);
   // In an API process, requests do not wait for a batch.
   const patient = role === 'patient';
   const batch: Batch = patient ? createBatcher(BATCH_MS) : (call) => call();
@@ -209,7 +209,11 @@ export async function connectHeadway(options: ConnectionOptions): Promise<Connec
  * Checks the server, the user's permissions and the data.
  * @throws UnusableRedisError, DataFormatError
  */
-async function checkServer(redis: Redis, patience: AwaitOptions, keyspace: Keyspace): Promise<RedisServer> {
+async function checkServer(
+  redis: RedisClient,
+  patience: AwaitOptions,
+  keyspace: Keyspace,
+): Promise<RedisServer> {
   const server = await checkInstallation(redis, patience, keyspace);
   const { needed } = await whileAway(redis, patience, () => findMissingPermissions(redis, keyspace));
   if (needed.length === 0) return server;
@@ -219,15 +223,20 @@ async function checkServer(redis: Redis, patience: AwaitOptions, keyspace: Keysp
 }
 
 /** Logs one line when Redis becomes unavailable and one when it is back. */
-function logOutages(redis: Redis, log: Logger): void {
+function logOutages(redis: RedisClient, log: Logger): void {
   let away = false;
-  // Not 'close', which also happens when this process closes the connection.
-  redis.on('reconnecting', () => {
-    if (!away) log.warn('Redis is unavailable');
+  const onLost = (node?: string): void => {
+    if (!away) log.warn(node ? `Redis is unavailable at ${node}` : 'Redis is unavailable');
     away = true;
-  });
-  redis.on('ready', () => {
+  };
+  const onBack = (): void => {
     if (away) log.info('Redis is back');
     away = false;
-  });
+  };
+  // Not 'close', which also happens when this process closes the connection.
+  redis.on('reconnecting', () => onLost());
+  redis.on('ready', onBack);
+  // The masters of a Cluster.
+  redis.on('away', onLost);
+  redis.on('back', onBack);
 }

@@ -1,5 +1,4 @@
 import { Job, type JobsOptions } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { everyChannelKey, jobChannel } from '../channel/keys.js';
 import type { Publication, Publisher } from '../channel/publisher.js';
 import type { NewJobIndexer } from '../job-index/new-jobs.js';
@@ -12,6 +11,7 @@ import { accepted } from '../lifecycle/events.js';
 import type { Expiry } from '../lifecycle/expiry.js';
 import { jobsQueued } from '../metrics/job-metrics.js';
 import { oncePerTurn } from '../process/once-per-turn.js';
+import { isCluster, type RedisClient } from '../redis/client.js';
 import { serverNow } from '../redis/server-clock.js';
 import { untilTaken } from '../redis/until-taken.js';
 import { queueNameOf } from '../shards.js';
@@ -47,7 +47,7 @@ export interface Enqueued {
 export type Enqueue = (job: NewJob) => Promise<Enqueued>;
 
 export interface EnqueueOptions {
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
   openQueue: OpenQueue;
   publisher: Publisher;
@@ -128,12 +128,14 @@ export function createEnqueue(options: EnqueueOptions): Enqueue {
     return { id: added, state: undefined };
   }
 
-  // `waiting` has to be published before a worker can take the job.
-  if (!oneTurn) {
+  // `waiting` has to be published before a worker can take the job. The nodes of a Cluster keep no order between them.
+  if (!oneTurn || isCluster(redis)) {
     return async (job) => {
       const start = startOf(job);
       const { channel, event, fence } = start.waiting;
-      return store(start, await untilTaken(() => publisher.publish(channel, event, fence)));
+      const publish = () => publisher.publish(channel, event, fence);
+      const published = await (oneTurn ? publish() : untilTaken(publish));
+      return store(start, published, indexNew?.(start.id));
     };
   }
   const sendTogether = oncePerTurn((starts: Array<[Start, (enqueued: Promise<Enqueued>) => void]>) => {

@@ -10,6 +10,7 @@ import type { HeldLeases } from '../lifecycle/lease.js';
 import { type QueueFollowerOptions, startQueueFollower } from '../lifecycle/queue-follower.js';
 import type { Reconciler } from '../lifecycle/reconcile.js';
 import type { Service } from '../process/service.js';
+import { isCluster } from '../redis/client.js';
 import { connectRedis } from '../redis/connect.js';
 import { isRedisFault } from '../redis/faults.js';
 import type { ScheduleMaintainer } from '../schedules/maintainer.js';
@@ -98,7 +99,8 @@ function startShard(
     shard,
     ...(leases ? { leases } : {}),
     reconciler: options.following,
-    upToDate: createUpToDateCheck(redis, keyspace),
+    // In a Cluster, a job and its channel are in different slots: each job is reconciled.
+    ...(isCluster(redis) ? {} : { upToDate: createUpToDateCheck(redis, keyspace) }),
     progressIntervalMs: config.PROGRESS_INTERVAL_MS,
     ...(options.onChanged ? { onChanged: options.onChanged } : {}),
     async chore() {

@@ -1,14 +1,14 @@
 import { Queue } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { OpenQueue } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { repeatStrategy } from '../schedules/cron.js';
 import { splitQueue } from '../shards.js';
 import { serverTimedBackend } from './bullmq-backend.js';
 
 /** Returns a function that opens BullMQ queues, each once. */
 export function createQueues(
-  connection: Redis,
+  connection: RedisClient,
   keyspace: Keyspace,
   onError: (error: Error) => void,
 ): OpenQueue {

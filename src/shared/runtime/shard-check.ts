@@ -1,9 +1,9 @@
-import type { Redis } from 'ioredis';
 import { createProcessPresence } from '../dashboard/presence.js';
 import type { ProcessView } from '../dashboard/views.js';
 import { indexKeys } from '../job-index/keys.js';
 import type { Keyspace } from '../keyspace.js';
 import type { Logger } from '../process/log.js';
+import type { RedisClient } from '../redis/client.js';
 import { inShard } from '../shards.js';
 import { shardsKey } from './shards.js';
 
@@ -18,7 +18,7 @@ const QUEUE_KEYS = [
 ];
 
 export interface ShardCheckOptions {
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
   /** The names of all queues. */
   queues: readonly string[];

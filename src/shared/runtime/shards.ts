@@ -1,9 +1,9 @@
-import type { Redis } from 'ioredis';
 import type { OpenQueue } from '../jobs/queues.js';
 import type { Keyspace } from '../keyspace.js';
 import { every } from '../process/every.js';
 import type { Logger } from '../process/log.js';
 import type { Service } from '../process/service.js';
+import type { RedisClient } from '../redis/client.js';
 import { MAX_SHARDS } from '../shards.js';
 
 /** How often a process looks for shards that others have added, in ms. */
@@ -13,7 +13,7 @@ const CHECK_MS = 5000;
 export const shardsKey = ({ prefix }: Keyspace): string => `${prefix}:{shards}`;
 
 export interface JoinShardsOptions {
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
   log: Logger;
 }
@@ -22,7 +22,7 @@ export interface JoinShardsOptions {
  * Records how many shards this process uses, and learns how many others do or did: jobs may be in all of these.
  * @returns whether no other process uses as many
  */
-export async function recordShards(redis: Redis, keyspace: Keyspace): Promise<boolean> {
+export async function recordShards(redis: RedisClient, keyspace: Keyspace): Promise<boolean> {
   const { shards } = keyspace;
   const key = shardsKey(keyspace);
   const added = shards.placed > 1 && (await redis.sadd(key, shards.placed)) === 1;

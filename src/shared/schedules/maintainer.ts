@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import { fileIdsIn } from '../files/reference.js';
 import type { FileStore } from '../files/store.js';
 import { type OpenQueue, type QueuePlan, requireAddress } from '../jobs/queues.js';
@@ -10,6 +9,7 @@ import type { ObservableReconciler, ReconcileObserver } from '../lifecycle/obser
 import { isFinished, type JobSnapshot, type SnapshotReader } from '../lifecycle/snapshot.js';
 import { singleFlight } from '../process/every.js';
 import type { Logger } from '../process/log.js';
+import type { RedisClient } from '../redis/client.js';
 import { serverNow } from '../redis/server-clock.js';
 import { inShard, placedQueue, shardOf } from '../shards.js';
 import { allRuns, isAlive, isEnded, readChain } from './chain.js';
@@ -22,7 +22,7 @@ const CHECK_MS = 30_000;
 const KEEP_DELETED_MS = 10 * 60_000;
 
 export interface ScheduleMaintainerOptions {
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
   openQueue: OpenQueue;
   plan: QueuePlan;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Cluster, Redis } from 'ioredis';
 import { parseForeign } from '../jobs/foreign-json.js';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 import { pairsOf } from '../redis/pairs.js';
 import { scanSet } from '../redis/scan-set.js';
 import { scriptsOf } from '../redis/scripts.js';
@@ -59,7 +59,7 @@ export interface SchedulePage {
   next?: string;
 }
 
-export function createScheduleStore(redis: Redis | Cluster, keyspace: Keyspace): ScheduleStore {
+export function createScheduleStore(redis: RedisClient, keyspace: Keyspace): ScheduleStore {
   const key = (name: string): string => `${keyspace.prefix}:{schedules}:${name}`;
   const [definitions, everybody, keys, pending, counts] = [
     'definitions',

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import type { JobsOptions } from 'bullmq';
-import type { Cluster, Redis } from 'ioredis';
 import { type OpenQueue, requireAddress } from '../jobs/queues.js';
 import type { JobSettings } from '../jobs/settings.js';
 import type { TerminalState } from '../jobs/states.js';
@@ -8,6 +7,7 @@ import type { Keyspace } from '../keyspace.js';
 import type { Transition } from '../lifecycle/events.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
 import { channelProgress, jobLinks, jobView, readProgress } from '../lifecycle/view.js';
+import type { RedisClient } from '../redis/client.js';
 import { inShard, shardOf } from '../shards.js';
 import { telemetryOption } from '../tracing/tracing.js';
 import { type EndedJobView, webhookBody } from './payload.js';
@@ -39,7 +39,7 @@ export interface WebhookQueue {
 }
 
 export interface WebhookQueueOptions {
-  redis: Redis | Cluster;
+  redis: RedisClient;
   keyspace: Keyspace;
   openQueue: OpenQueue;
   store: WebhookStore;

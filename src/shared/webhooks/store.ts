@@ -1,8 +1,8 @@
-import type { Cluster, Redis } from 'ioredis';
 import { jobChannel } from '../channel/keys.js';
 import { parseForeign } from '../jobs/foreign-json.js';
 import type { TerminalState } from '../jobs/states.js';
 import type { Keyspace } from '../keyspace.js';
+import type { RedisClient } from '../redis/client.js';
 
 /** The webhook of a job. */
 export interface Webhook {
@@ -39,7 +39,7 @@ export interface WebhookStore {
 }
 
 /** @param keepMs how long jobs are kept after their end */
-export function createWebhookStore(redis: Redis | Cluster, keyspace: Keyspace, keepMs: number): WebhookStore {
+export function createWebhookStore(redis: RedisClient, keyspace: Keyspace, keepMs: number): WebhookStore {
   // The key is in the same slot as the job's channel.
   const key = (jobId: string): string => `${keyspace.prefix}:{${jobChannel(jobId)}}:webhook`;
   return {

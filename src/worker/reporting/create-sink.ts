@@ -1,5 +1,4 @@
 import type { Job } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Batch } from '../../shared/channel/batch.js';
 import { jobChannel } from '../../shared/channel/keys.js';
 import { type PreparedEvent, type Publisher, prepareEvent } from '../../shared/channel/publisher.js';
@@ -8,6 +7,7 @@ import type { WatcherQuery } from '../../shared/channel/watchers.js';
 import { keyOfStored } from '../../shared/jobs/queues.js';
 import { progressCoalesced, progressPublished, reportsLost } from '../../shared/metrics/job-metrics.js';
 import type { Logger } from '../../shared/process/log.js';
+import { nodeOf, type RedisClient } from '../../shared/redis/client.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
 import type { Missing } from './bound.js';
@@ -22,7 +22,7 @@ export interface ReportSinkOptions {
   publisher: Publisher;
   presence: WatcherQuery;
   batch: Batch;
-  redis: Redis;
+  redis: RedisClient;
   jobId: string;
   job: Job;
   /** Publishes that the attempt has begun, if Redis has lost that event. */
@@ -43,7 +43,7 @@ export function createReportSink(options: ReportSinkOptions): ReportSink {
 
   /** Identifies this run. The id contains the time of Redis, to tell which of two runs of an attempt began later. */
   async function readSource(): Promise<string> {
-    const [seconds, micros] = await redis.time();
+    const [seconds, micros] = await nodeOf(redis, key).time();
     source ??= `${attempt}.${seconds}${String(micros).padStart(6, '0')}.${newEpoch()}`;
     return source;
   }

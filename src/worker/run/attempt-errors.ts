@@ -1,9 +1,9 @@
 import { type Job, UnrecoverableError, WaitingError } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { keyOfStored } from '../../shared/jobs/queues.js';
 import { asError } from '../../shared/jobs/thrown.js';
 import { CANCELLED_REASON, type JobErrorCode } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
 import { handBack } from './bullmq-job.js';
@@ -14,7 +14,7 @@ import { type ActiveRuns, type Run, StopReason } from './run.js';
 import type { Suspects } from './suspects.js';
 
 export interface AttemptErrorsOptions {
-  redis: Redis;
+  redis: RedisClient;
   runs: ActiveRuns;
   suspects: Suspects;
   log: Logger;

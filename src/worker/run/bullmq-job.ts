@@ -1,8 +1,8 @@
 import type { Job } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { addressOf } from '../../shared/jobs/queues.js';
 import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
 import { StopReason } from './run.js';
@@ -35,7 +35,7 @@ export async function requireLock(job: Job, token: string, lockMs: number, since
 }
 
 /** Returns a running job to the head of its queue, so that any free worker can take it. */
-export async function handBack(job: Job, token: string, redis: Redis): Promise<void> {
+export async function handBack(job: Job, token: string, redis: RedisClient): Promise<void> {
   await job.moveToWait(token);
   // BullMQ wakes idle workers (by its marker) only for jobs without a priority; otherwise they notice after 5 s.
   if (job.priority) await redis.zadd(`${job.queueQualifiedName}:marker`, 0, '0');

@@ -1,5 +1,4 @@
 import { type Job, type Processor, UnrecoverableError } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Batch } from '../../shared/channel/batch.js';
 import type { Publisher } from '../../shared/channel/publisher.js';
 import type { WatcherQuery } from '../../shared/channel/watchers.js';
@@ -14,6 +13,7 @@ import { assumeWaiting, type KnownState } from '../../shared/lifecycle/observers
 import type { Reconciler } from '../../shared/lifecycle/reconcile.js';
 import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import { serverRun } from '../../shared/redis/server-run.js';
 import { tracing } from '../../shared/tracing/tracing.js';
@@ -41,7 +41,7 @@ const LOST_RUN_MS = 30_000;
 
 export interface ProcessorOptions {
   registry: Registry;
-  redis: Redis;
+  redis: RedisClient;
   /** Retries while Redis refuses commands. */
   reconciler: Reconciler;
   publisher: Publisher;

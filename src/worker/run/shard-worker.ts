@@ -1,5 +1,5 @@
 import type { BackendFactory, Job, Processor, RedisQueueBackend, WorkerOptions } from 'bullmq';
-import type { Redis } from 'ioredis';
+import type { RedisClient } from '../../shared/redis/client.js';
 import type { Permits } from './permits.js';
 import { SteadyWorker } from './steady-worker.js';
 
@@ -72,7 +72,7 @@ export class ShardWorker extends SteadyWorker {
     // As while it waits for a job, BullMQ's loop then goes on with the jobs that it has.
     loop.waiting ??= taken;
     // BullMQ wakes one worker for a job. Another process may have a permit for this one.
-    (this.opts.connection as Redis).zadd(this.toKey('marker'), 0, '0').catch(() => {});
+    (this.opts.connection as RedisClient).zadd(this.toKey('marker'), 0, '0').catch(() => {});
     try {
       return await taken;
     } finally {

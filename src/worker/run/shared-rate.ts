@@ -1,13 +1,13 @@
 import type { BackendFactory, RedisQueueBackend } from 'bullmq';
-import type { Redis } from 'ioredis';
 import type { Keyspace } from '../../shared/keyspace.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { queueNameOf } from '../../shared/shards.js';
 import { runScripts } from './scripts.js';
 
 export interface SharedRateOptions {
   /** A connection that knows the scripts of a worker. */
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
   /** The queue in its shard. */
   queue: string;

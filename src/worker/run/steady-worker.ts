@@ -1,5 +1,5 @@
 import { type Job, LockManager, type LockManagerWorkerContext, Worker } from 'bullmq';
-import type { Redis } from 'ioredis';
+import type { RedisClient } from '../../shared/redis/client.js';
 
 /**
  * Renews the locks of all jobs of a worker at regular intervals. BullMQ's own lock manager compares times of the system
@@ -47,7 +47,7 @@ export class SteadyWorker extends Worker {
    */
   protected override async moveToActive(token: string, name?: string): Promise<Job> {
     if (!this.closing) return super.moveToActive(token, name);
-    await (this.opts.connection as Redis).zadd(this.toKey('marker'), 0, '0');
+    await (this.opts.connection as RedisClient).zadd(this.toKey('marker'), 0, '0');
     return undefined as unknown as Job;
   }
 

@@ -1,8 +1,8 @@
 import { type Job, UnrecoverableError } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { keyOfStored } from '../../shared/jobs/queues.js';
 import { STALLED_REASON } from '../../shared/lifecycle/snapshot.js';
 import type { Logger } from '../../shared/process/log.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { untilTaken } from '../../shared/redis/until-taken.js';
 import { attemptFields } from './log-fields.js';
@@ -16,7 +16,7 @@ const SUSPICIOUS = 2;
 const MAX_WAIT_MS = 10 * 60_000;
 
 export interface SuspectsOptions {
-  redis: Redis;
+  redis: RedisClient;
   /** A job that has lost its worker more often than this fails. */
   maxStalls: number;
   log: Logger;

@@ -1,5 +1,4 @@
 import type { Processor, Worker, WorkerOptions } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { WORKER_NAME } from '../../shared/bullmq/worker-census.js';
 import type { JobDefinition } from '../../shared/jobs/definition.js';
 import type { QueuePlan } from '../../shared/jobs/queues.js';
@@ -8,6 +7,7 @@ import type { Keyspace } from '../../shared/keyspace.js';
 import type { Config } from '../../shared/process/config.js';
 import { availableCores } from '../../shared/process/cores.js';
 import { processCount } from '../../shared/process/process-settings.js';
+import type { RedisClient } from '../../shared/redis/client.js';
 import { serverTimedBackend } from '../../shared/runtime/bullmq-backend.js';
 import { repeatStrategy } from '../../shared/schedules/cron.js';
 import { inShard } from '../../shared/shards.js';
@@ -77,9 +77,9 @@ export const threadCount = ({
 export interface WorkersOptions {
   config: Config;
   /** A connection with the role `bullmq`. */
-  connection: Redis;
+  connection: RedisClient;
   /** A connection that knows the scripts of a worker. */
-  redis: Redis;
+  redis: RedisClient;
   keyspace: Keyspace;
   plan: QueuePlan;
   queues: ServedQueue[];

@@ -7,6 +7,7 @@ import { addressOf, placedJobId } from '../../../src/shared/jobs/queues.js';
 import { createRetentionTimes } from '../../../src/shared/jobs/retention-times.js';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { awaitRedis } from '../../../src/shared/redis/await.js';
+import type { RedisClient } from '../../../src/shared/redis/client.js';
 import { connectRedis } from '../../../src/shared/redis/connect.js';
 import { serverNow } from '../../../src/shared/redis/server-clock.js';
 import { shardOf } from '../../../src/shared/shards.js';
@@ -16,7 +17,7 @@ const MAX = 10;
 const limiter = { max: (limit: string) => (limit === 'jobs' ? MAX : undefined) };
 
 let server: TestRedis;
-let connections: Redis[];
+let connections: RedisClient[];
 /** The limits of two processes. */
 let limits: [JobLimits, JobLimits];
 let nextId = 1;
@@ -24,7 +25,7 @@ beforeAll(async () => {
   server = await startRedis();
   connections = [1, 2].map(() => connectRedis(server.url, 'request', { scripts: allScripts }));
   for (const connection of connections) await awaitRedis(connection, { url: server.url });
-  const of = (redis: Redis): JobLimits => createJobLimits(redis, createKeyspace('t'), limiter);
+  const of = (redis: RedisClient): JobLimits => createJobLimits(redis, createKeyspace('t'), limiter);
   limits = [of(connections[0]!), of(connections[1]!)];
 });
 afterAll(async () => {

@@ -7,6 +7,7 @@ import { createRates } from '../../../src/api/limits/rates.js';
 import { limitScripts } from '../../../src/api/limits/scripts.js';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { awaitRedis } from '../../../src/shared/redis/await.js';
+import type { RedisClient } from '../../../src/shared/redis/client.js';
 import { connectRedis } from '../../../src/shared/redis/connect.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
@@ -16,7 +17,7 @@ const limit: RateName = 'requests';
 const { windowMs } = LIMITS[limit];
 
 let server: TestRedis;
-let connections: Redis[];
+let connections: RedisClient[];
 beforeAll(async () => {
   server = await startRedis();
   connections = [1, 2].map(() => connectRedis(server.url, 'request', { scripts: limitScripts }));

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareClock } from '../../../src/client/cli/doctor/clock.js';
+import { parseInfo } from '../../../src/client/cli/doctor/info.js';
 import { checkLocal, checkRelease, isAtLeast } from '../../../src/client/cli/doctor/local.js';
-import { checkInfo, parseInfo } from '../../../src/client/cli/doctor/redis.js';
+import { checkInfo } from '../../../src/client/cli/doctor/redis.js';
 import { checkReplicas, judgeSentinels } from '../../../src/client/cli/doctor/sentinel.js';
 import { judgeTls } from '../../../src/client/cli/doctor/tls.js';
 import { CliUser, jsonLines } from '../../support/cli.js';

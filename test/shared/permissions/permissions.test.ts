@@ -4,7 +4,7 @@ import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { findMissingPermissions } from '../../../src/shared/permissions/check.js';
 import { permissionScripts } from '../../../src/shared/permissions/scripts.js';
 import { checkRedis } from '../../../src/shared/redis/await.js';
-import { connectRedis } from '../../../src/shared/redis/connect.js';
+import { connectRedis, connectSubscriber } from '../../../src/shared/redis/connect.js';
 import { IS_REDIS_7, PASSWORD, RULES, refusedCalls, USER } from '../../support/acl.js';
 import { createAuthority, tlsArguments } from '../../support/certificates.js';
 import { CliUser, jsonLines } from '../../support/cli.js';
@@ -187,7 +187,10 @@ it('every role of connection works over TLS and over a socket with a user and a 
   const channel = `${keyspace.prefix}:test`;
   for (const target of [settings, { REDIS_URL: `unix://${USER}:${PASSWORD}@${socket}?db=3` }]) {
     for (const role of ['request', 'patient', 'report', 'bullmq', 'subscriber'] as const) {
-      const connection = connectRedis(target, role);
+      // One server, so both are connections of ioredis to it.
+      const connection = (
+        role === 'subscriber' ? connectSubscriber(target) : connectRedis(target, role)
+      ) as Redis;
       await until('it is ready', () => connection.status === 'ready');
       // BullMQ waits for jobs on a copy.
       const copy = connection.duplicate();

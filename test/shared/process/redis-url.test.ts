@@ -27,6 +27,20 @@ describe('REDIS_URL', () => {
     ['unix:data/r.sock', { ...TCP, path: 'data/r.sock' }],
     ['unix:///run/r.sock?db=2', { ...TCP, path: '/run/r.sock', db: 2 }],
     ['unix://u:p@/run/a@b%20c#d?e', { ...TCP, path: '/run/a@b%20c#d?e', username: 'u', password: 'p' }],
+    ['redis+cluster://a', { ...TCP, nodes: [{ host: 'a', port: 6379 }] }],
+    [
+      'rediss+cluster://u:p%40@a:7000,[fd00::1]:5/',
+      {
+        db: 0,
+        tls: true,
+        nodes: [
+          { host: 'a', port: 7000 },
+          { host: 'fd00::1', port: 5 },
+        ],
+        username: 'u',
+        password: 'p@',
+      },
+    ],
     ['redis+sentinel://s/m', { ...TCP, sentinels: ONE, name: 'm' }],
     [
       'rediss+sentinel://u:p%40@s,[fd00::1]:5/my%20master/4',
@@ -57,9 +71,10 @@ describe('REDIS_URL', () => {
     ['redis://h/-1', /database must be a number/],
     ['redis://h?ssl_cert_reqs=none', /must not have "\?ssl_cert_reqs="/],
     ['redis://h?family=5', /family must be 4 or 6/],
-    ['redis://a:1,b:2', /one server.*redis\+sentinel:\/\/.*Cluster is not supported yet/],
-    ['redis+cluster://a:1,b:2', /Redis Cluster is not supported yet/],
-    ['rediss+cluster://a', /Redis Cluster is not supported yet/],
+    ['redis://a:1,b:2', /one server.*redis\+cluster:\/\/.*redis\+sentinel:\/\//],
+    ['redis+cluster://', /redis\+cluster:\/\/\[user:password@\]host/],
+    ['redis+cluster://a:1,,b', /host:6379,host:6379/],
+    ['redis+cluster://a/1', /without a database/],
     ['unix:', /path of a socket/],
     ['unix://', /path of a socket/],
     ['redis+sentinel://s', /name of the master/],
@@ -101,14 +116,14 @@ describe('REDIS_URL', () => {
 });
 
 describe('the other settings of Redis', () => {
-  it.each(['redis-tls', 'redis-sentinel'])('are documented as they are read: %s', (name) => {
+  it.each(['redis-tls', 'redis-sentinel', 'redis-cluster'])('are documented as they are read: %s', (name) => {
     const env = Object.fromEntries(
       block(name)
         .trim()
         .split('\n')
         .map((line) => line.split(/=(.*)/).slice(0, 2)),
     ) as Record<string, string>;
-    expect(Object.keys(env).length).toBeGreaterThan(2);
+    expect(Object.keys(env).length).toBeGreaterThan(1);
     const named = Object.keys(env).map((setting) => setting.replace(/(PASSWORD)_FILE$/, '$1'));
     expect(REDIS_SETTINGS).toEqual(expect.arrayContaining(named));
     expect(() => parseRedisUrl(env.REDIS_URL!)).not.toThrow();
@@ -116,6 +131,8 @@ describe('the other settings of Redis', () => {
 
   it.each<[Record<string, string>, RegExp]>([
     [{ REDIS_SENTINEL_PASSWORD: 'p' }, /^REDIS_SENTINEL_PASSWORD: has no effect.*redis\+sentinel/],
+    [{ REDIS_CLUSTER: 'true', REDIS_URL: 'unix:/s' }, /^REDIS_CLUSTER: has no effect/],
+    [{ REDIS_CLUSTER: 'true', REDIS_URL: 'redis://h/1' }, /^REDIS_URL: must not have a database/],
     [{ REDIS_TLS_CA_FILE: '/ca' }, /^REDIS_TLS_CA_FILE: has no effect.*rediss:\/\//],
     [{ REDIS_TLS_SERVER_NAME: 'redis' }, /^REDIS_TLS_SERVER_NAME: has no effect/],
     [{ REDIS_PASSWORD_FILE: '/nowhere' }, /^REDIS_PASSWORD_FILE: cannot read \/nowhere \(ENOENT\)/],

@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
 import { redisCommands, redisOutages } from '../../../src/shared/metrics/process-metrics.js';
-import { countCommands } from '../../../src/shared/redis/command-metrics.js';
+import { countCommands, countOutages } from '../../../src/shared/redis/command-metrics.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
 
@@ -14,6 +14,7 @@ it('counts a command once that waited for Redis, and no outage before the first 
   redis.on('error', () => {});
   const purpose = 'counted in this test';
   countCommands(redis, purpose);
+  countOutages(redis, purpose);
   const commands = redisCommands.at(purpose);
   const outages = redisOutages.at(purpose);
   const isAway = (): Promise<true> =>

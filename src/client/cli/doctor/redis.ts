@@ -1,18 +1,21 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Redis } from 'ioredis';
+import { clientsOf } from '../../../shared/bullmq/worker-census.js';
 import { createKeyspace, type Keyspace } from '../../../shared/keyspace.js';
 import { findMissingPermissions } from '../../../shared/permissions/check.js';
 import { permissionScripts } from '../../../shared/permissions/scripts.js';
 import { readConfig } from '../../../shared/process/config.js';
 import type { RedisSettings } from '../../../shared/process/redis-settings.js';
 import { checkRedis } from '../../../shared/redis/await.js';
+import { nodeOf, pingAll, type RedisClient } from '../../../shared/redis/client.js';
 import { connectRedis } from '../../../shared/redis/connect.js';
 import { redactRedisUrl, UnusableRedisError } from '../../../shared/redis/unusable.js';
 import { bytes } from '../../format.js';
 import type { Kind } from '../kinds.js';
 import { compareClock } from './clock.js';
+import { checkCluster, ofEachNode } from './cluster.js';
 import { type Finding, ok, problem, skipped, warning } from './finding.js';
+import { parseInfo } from './info.js';
 import { checkReplicas, checkSentinels } from './sentinel.js';
 import { checkTls } from './tls.js';
 
@@ -27,7 +30,7 @@ const CONNECT_MS = 3000;
  */
 export async function checkRedisServer(env: NodeJS.ProcessEnv, kinds?: Kind[]): Promise<Finding[]> {
   const config = readConfig(env);
-  const keyspace = createKeyspace(config.KEY_PREFIX);
+  const keyspace = createKeyspace(config.KEY_PREFIX, config.QUEUE_SHARDS);
   const socket = join(config.DATA_DIR, 'redis', 'redis.sock');
   if (env.REDIS_URL || env.REDIS_URL_FILE) return checkServer(config, keyspace, kinds);
   if (existsSync(socket)) return checkServer({ REDIS_URL: `unix:${socket}` }, keyspace, kinds);
@@ -40,16 +43,21 @@ async function checkServer(settings: RedisSettings, keyspace: Keyspace, kinds?: 
   const sentinels = checkSentinels(redis);
   try {
     const { version } = await checkRedis(redis, { url, signal: AbortSignal.timeout(CONNECT_MS) });
-    const info = parseInfo(await redis.info());
     return [
       versionOf(version, redactRedisUrl(url)),
       ...(await sentinels),
-      ...(redis.options.sentinels ? [checkReplicas(info)] : []),
-      ...checkTls(redis),
+      ...(await checkCluster(redis)),
       await permissions(redis, keyspace),
-      ...checkInfo(info),
+      ...(await ofEachNode(redis, async (node) => {
+        const info = parseInfo(await node.info());
+        return [
+          ...(node.options.sentinels ? [checkReplicas(info)] : []),
+          ...checkTls(node),
+          ...checkInfo(info),
+        ];
+      })),
       await latency(redis),
-      await clockOf(redis),
+      await clockOf(redis, keyspace),
       ...(kinds ? [await workers(redis, keyspace, kinds)] : []),
     ];
   } catch (error) {
@@ -63,7 +71,7 @@ async function checkServer(settings: RedisSettings, keyspace: Keyspace, kinds?: 
   }
 }
 
-async function permissions(redis: Redis, keyspace: Keyspace): Promise<Finding> {
+async function permissions(redis: RedisClient, keyspace: Keyspace): Promise<Finding> {
   const check = 'redis permissions';
   const { needed, optional } = await findMissingPermissions(redis, keyspace);
   const advice = 'Give its user the rules of docs/operations/redis.md (ACL SETUSER).';
@@ -71,15 +79,6 @@ async function permissions(redis: Redis, keyspace: Keyspace): Promise<Finding> {
   if (optional.length > 0) return warning(check, `missing: ${optional.join(', ')}`, advice);
   return ok(check, 'the user may do what Headway needs');
 }
-
-/** Parses the answer to `INFO` into its fields. */
-export const parseInfo = (text: string): Map<string, string> =>
-  new Map(
-    text.split(/\r?\n/).flatMap((line) => {
-      const [, name, value] = /^(\w+):(.*)$/.exec(line) ?? [];
-      return name !== undefined && value !== undefined ? [[name, value] as const] : [];
-    }),
-  );
 
 function versionOf(version: string, place: string): Finding {
   return Number(version.split('.')[0]) < 7
@@ -140,11 +139,11 @@ function persistence(info: Map<string, string>): Finding {
   return ok(check, 'append-only file');
 }
 
-async function latency(redis: Redis): Promise<Finding> {
+async function latency(redis: RedisClient): Promise<Finding> {
   const times: number[] = [];
   for (let i = 0; i < PINGS; i++) {
     const begun = performance.now();
-    await redis.ping();
+    await pingAll(redis);
     times.push(performance.now() - begun);
   }
   times.sort((a, b) => a - b);
@@ -155,9 +154,9 @@ async function latency(redis: Redis): Promise<Finding> {
     : ok('redis latency', found);
 }
 
-async function clockOf(redis: Redis): Promise<Finding> {
+async function clockOf(redis: RedisClient, { queuePrefix }: Keyspace): Promise<Finding> {
   const begun = Date.now();
-  const [seconds = 0, micros = 0] = (await redis.time()).map(Number);
+  const [seconds = 0, micros = 0] = (await nodeOf(redis, queuePrefix).time()).map(Number);
   const ended = Date.now();
   return compareClock(
     'redis clock',
@@ -167,9 +166,9 @@ async function clockOf(redis: Redis): Promise<Finding> {
 }
 
 /** Checks that each queue has a worker: BullMQ names the connections of workers after their queue. */
-async function workers(redis: Redis, { queuePrefix }: Keyspace, kinds: Kind[]): Promise<Finding> {
+async function workers(redis: RedisClient, { queuePrefix }: Keyspace, kinds: Kind[]): Promise<Finding> {
   const check = 'workers';
-  const list = String(await redis.client('LIST').catch(() => ''));
+  const list = await clientsOf(redis).catch(() => '');
   if (!list) return warning(check, 'unknown: Redis does not list its clients', 'Allow CLIENT LIST.');
   const names = [...list.matchAll(/ name=(\S+)/g)].map(([, name]) => name ?? '');
   const served = (queue: string): boolean => {

@@ -1,11 +1,12 @@
-import type { Redis } from 'ioredis';
+import { isCluster, type RedisClient } from '../../../shared/redis/client.js';
 import { explainSentinels } from '../../../shared/redis/explain-sentinels.js';
 import { askSentinels, type SentinelAnswer } from '../../../shared/redis/sentinel.js';
 import { type Finding, ok, problem, warning } from './finding.js';
 
 /** Asks the Sentinels of a connection for its master, and checks that they agree. Empty without Sentinel. */
-export async function checkSentinels({ options }: Redis): Promise<Finding[]> {
-  if (!options.sentinels) return [];
+export async function checkSentinels(redis: RedisClient): Promise<Finding[]> {
+  if (isCluster(redis) || !redis.options.sentinels) return [];
+  const { options } = redis;
   return judgeSentinels(await askSentinels(options), options.name ?? '');
 }
 

@@ -16,6 +16,7 @@
   ARGV[6] the list in which the caller has found the job, "wait" or "paused"; "none" after a search without result; ""
           without a search
   ARGV[7] the position in that list at that time, from 0
+  ARGV[8] "PUBLISH" or, if the channel is sharded, "SPUBLISH"
 
   Writes Headway's fields in the job's hash: "hw:cancel" ("asked"; "told" once the end was published) and "hw:code"
   ("<attempt> <error code>").
@@ -58,7 +59,7 @@ if redis.call('EXISTS', KEYS[1] .. ':lock') == 1
     return 'taken'
   end
   redis.call('HSET', KEYS[1], 'hw:cancel', 'asked')
-  redis.call('PUBLISH', ARGV[4], 'cancel ' .. ARGV[5])
+  redis.call(ARGV[8], ARGV[4], 'cancel ' .. ARGV[5])
   return 'notified'
 end
 if redis.call('ZSCORE', KEYS[7], ARGV[1]) then return 'parent' end

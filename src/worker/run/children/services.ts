@@ -8,7 +8,7 @@ import type { Expiry } from '../../../shared/lifecycle/expiry.js';
 import type { ObservableReconciler } from '../../../shared/lifecycle/observers.js';
 import type { Config } from '../../../shared/process/config.js';
 import type { Logger } from '../../../shared/process/log.js';
-import { connectRedis } from '../../../shared/redis/connect.js';
+import { connectSubscriber } from '../../../shared/redis/connect.js';
 import type { Connection } from '../../../shared/runtime/connection.js';
 import { createEnqueue } from '../../../shared/runtime/enqueue.js';
 import type { ChildServices } from './children.js';
@@ -53,7 +53,7 @@ export function openChildren(options: ChildServicesOptions): ChildServices {
     canceller,
     start: createChildStarter({ openQueue, keyspace, reconciler, register, enqueue, store }),
     watch: createChildWatch({
-      connect: () => connectRedis(config, 'subscriber'),
+      connect: () => connectSubscriber(config),
       redis,
       read: createReader(redis, keyspace),
       keyspace,

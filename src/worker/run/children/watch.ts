@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis';
 import { ChannelHub } from '../../../shared/channel/hub.js';
 import { jobChannel } from '../../../shared/channel/keys.js';
 import type { Reader } from '../../../shared/channel/reader.js';
@@ -11,6 +10,8 @@ import { startRecheck } from '../../../shared/lifecycle/recheck.js';
 import type { Reconciler } from '../../../shared/lifecycle/reconcile.js';
 import type { Logger } from '../../../shared/process/log.js';
 import type { Service } from '../../../shared/process/service.js';
+import type { RedisClient } from '../../../shared/redis/client.js';
+import type { Subscriber } from '../../../shared/redis/subscriber.js';
 import { currentRun } from '../run.js';
 
 /** How a child ended. */
@@ -36,8 +37,8 @@ export interface ChildWatch extends Service {
 
 export interface ChildWatchOptions {
   /** Opens the connection for all children of this process. */
-  connect: () => Redis;
-  redis: Redis;
+  connect: () => Subscriber;
+  redis: RedisClient;
   read: Reader;
   keyspace: Keyspace;
   sharded: boolean;
@@ -50,7 +51,7 @@ export interface ChildWatchOptions {
 export function createChildWatch(options: ChildWatchOptions): ChildWatch {
   const { connect, redis, read, keyspace, sharded, reconciler, faults, log } = options;
   const followers = new Map<string, Set<ChildFollower>>();
-  let opened: { hub: ChannelHub; connection: Redis; recheck: Service } | undefined;
+  let opened: { hub: ChannelHub; connection: Subscriber; recheck: Service } | undefined;
 
   function open(): ChannelHub {
     if (!opened) {

@@ -1,0 +1,171 @@
+import { Cluster, type ClusterOptions, type Command, type Redis } from 'ioredis';
+import { type Options, reconnectWaitMs, type Target } from './address.js';
+import { masterOf, mastersOf, nodeName } from './client.js';
+import { countCommands, countOutages } from './command-metrics.js';
+import { noteDenied } from './denied.js';
+import { watchLiveness } from './liveness.js';
+import type { ConnectionRole } from './role.js';
+import { noteServerRun, noteTopology } from './server-run.js';
+
+/** How often the slots are read again, in ms. A MOVED reply and a lost node lead to it at once. */
+const REFRESH_MS = 5000;
+/** How often they are read while a master is away, in ms. */
+const AWAY_REFRESH_MS = 200;
+/** How long one node has to answer with its slots, in ms. */
+const SLOTS_ANSWER_MS = 1000;
+/** The wait before a command is sent again, in ms. */
+const AGAIN_MS = 100;
+
+/** What to do with a command whose node is lost or refuses it, because the Cluster is changing. */
+const patience = (
+  role: ConnectionRole,
+): Pick<
+  ClusterOptions,
+  'maxRedirections' | 'retryDelayOnFailover' | 'retryDelayOnClusterDown' | 'retryDelayOnTryAgain'
+> =>
+  role === 'request' || role === 'report'
+    ? // A lost command may have been processed. A refused one (MOVED, ASK, TRYAGAIN) was not: it is sent again for a while.
+      { retryDelayOnFailover: 0, retryDelayOnClusterDown: 0, retryDelayOnTryAgain: AGAIN_MS }
+    : {
+        maxRedirections: Number.POSITIVE_INFINITY,
+        retryDelayOnFailover: AGAIN_MS,
+        retryDelayOnClusterDown: AGAIN_MS,
+        retryDelayOnTryAgain: AGAIN_MS,
+      };
+
+/**
+ * Opens connections to the nodes of a Redis Cluster, for commands. Each command goes to the master of its keys' slot, and
+ * follows a slot that moves.
+ *
+ * Automatic pipelining of ioredis is not used: it fails commands that share a pipeline with one whose slot has moved, and does
+ * not read the slots again then. The commands of a turn are written together instead, see {@link gatherWrites}.
+ */
+export function connectCluster(
+  { nodes = [], options }: Target,
+  role: ConnectionRole,
+  { enableAutoPipelining: _, ...roleOptions }: Options,
+): Cluster {
+  const { scripts, ...nodeOptions } = roleOptions;
+  const cluster = new Cluster(nodes, {
+    ...patience(role),
+    clusterRetryStrategy: reconnectWaitMs,
+    slotsRefreshTimeout: SLOTS_ANSWER_MS,
+    slotsRefreshInterval: REFRESH_MS,
+    // The certificate of a node has its name.
+    dnsLookup: (name, callback) => callback(null, name),
+    ...(scripts ? { scripts: scripts as NonNullable<ClusterOptions['scripts']> } : {}),
+    redisOptions: {
+      ...options,
+      ...nodeOptions,
+      // The hook of ioredis for error replies.
+      reconnectOnError(error) {
+        noteDenied(error);
+        return false;
+      },
+    },
+  });
+  watch(cluster, role);
+  const { duplicate } = cluster;
+  cluster.duplicate = (...args) => {
+    const copy = duplicate.apply(cluster, args);
+    watch(copy, role);
+    return copy;
+  };
+  return cluster;
+}
+
+/** Internals of ioredis that its types leave out. */
+interface Internals {
+  refreshSlotsCache(): void;
+  sendCommand(command: Command, stream?: unknown, node?: unknown): unknown;
+}
+
+/**
+ * Watches the connections of a Cluster. It emits `away` when the first master becomes unreachable, and `back` when every slot
+ * has a master again.
+ */
+function watch(cluster: Cluster, role: ConnectionRole): void {
+  const internals = cluster as unknown as Internals;
+  const away = new Set<string>();
+  let masters = '';
+  let timer: NodeJS.Timeout | undefined;
+  cluster.on('error', () => {});
+
+  const isOpen = (): boolean => cluster.status === 'ready' || cluster.status === 'connect';
+  const lookAgain = (): void => {
+    if (away.size > 0 && isOpen()) internals.refreshSlotsCache();
+  };
+  function lost(name: string): void {
+    // A connection is also closed when its node has lost its last slot, or with the Cluster.
+    if (!isOpen() || !mastersOf(cluster).has(name)) return;
+    if (!away.has(name)) noteTopology();
+    internals.refreshSlotsCache();
+    timer ??= setInterval(lookAgain, AWAY_REFRESH_MS).unref();
+    if (away.size === 0) cluster.emit('away', name);
+    away.add(name);
+  }
+  function back(name: string): void {
+    if (!away.delete(name) || away.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+    cluster.emit('back');
+  }
+  cluster.on('+node', (node: Redis) => {
+    const name = nodeName(node);
+    noteServerRun(node, { clock: false });
+    countCommands(node, role);
+    watchLiveness(node, { listens: false });
+    gatherWrites(node);
+    node.on('ready', () => back(name));
+    node.on('end', () => lost(name));
+  });
+  cluster.on('refresh', () => {
+    const now = mastersOf(cluster);
+    const text = [...now].sort().join();
+    if (masters && text !== masters) noteTopology();
+    masters = text;
+    for (const name of away) if (!now.has(name)) back(name);
+    // So that the first command for a master does not wait, and a master that is away is noticed when it is back.
+    for (const node of cluster.nodes('master')) {
+      if (node.status === 'wait' && now.has(nodeName(node))) node.connect().catch(() => {});
+    }
+  });
+  cluster.on('end', () => clearInterval(timer));
+  countOutages(cluster, role, { lost: 'away', back: 'back' });
+  if (role === 'request' || role === 'report') failFast(cluster, internals, away);
+}
+
+/** Refuses commands at once while the Cluster, or the master of their slot, is away. */
+function failFast(cluster: Cluster, internals: Internals, away: ReadonlySet<string>): void {
+  const sendCommand = internals.sendCommand.bind(cluster);
+  internals.sendCommand = (command, stream, node) => {
+    if (command.name === 'cluster' || stream) return sendCommand(command, stream, node);
+    const slot = command.getSlot();
+    const isAway =
+      cluster.status !== 'ready' ||
+      (away.size > 0 && slot !== null && away.has(masterOf(cluster, slot) ?? ''));
+    if (!isAway) return sendCommand(command, stream, node);
+    command.reject(new Error('Connection is closed.'));
+    return command.promise;
+  };
+}
+
+/** Writes the commands of one turn of the event loop to the socket of a node together: one system call instead of many. */
+function gatherWrites(node: Redis): void {
+  const connection = node as unknown as Internals & { stream?: { cork(): void; uncork(): void } };
+  const { sendCommand } = connection;
+  let corked: (typeof connection)['stream'];
+  const flush = (): void => {
+    corked?.uncork();
+    corked = undefined;
+  };
+  connection.sendCommand = function (this: unknown, command, stream, target) {
+    const { stream: socket } = connection;
+    if (socket && !corked && node.status === 'ready') {
+      socket.cork();
+      corked = socket;
+      setImmediate(flush);
+    }
+    return sendCommand.call(this, command, stream, target);
+  };
+}

@@ -1,0 +1,201 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createKeyspace } from '../../src/shared/keyspace.js';
+import { userRules } from '../../src/shared/permissions/needs.js';
+import { type Channels, connectChannels } from '../../src/shared/runtime/channels.js';
+import { PASSWORD, refusedCalls, USER } from '../support/acl.js';
+import { CliUser, jsonLines } from '../support/cli.js';
+import { clientOf, type StartedJob } from '../support/client.js';
+import { type ClusterNode, startCluster, type TestCluster } from '../support/cluster.js';
+import { jobsDir } from '../support/jobs.js';
+import { startApi, startWorker, type TestProcess, temporaryFolder } from '../support/processes.js';
+import { openStream, type ReceivedEvent, type TestStream } from '../support/sse.js';
+import { until } from '../support/until.js';
+
+const STEPS = { count: 5, intervalMs: 20 };
+const JOBS_KEY = '{headway}';
+/** The names of channels in the slots of all masters. */
+const CHANNELS = Array.from({ length: 12 }, (_, i) => `public.${i}`);
+
+const upTo = (last: number): number[] => Array.from({ length: last }, (_, i) => i + 1);
+
+/** The events since the last `reset`, after which a stream begins again. */
+const sinceReset = (events: ReceivedEvent[]): ReceivedEvent[] =>
+  events.slice(events.findLastIndex(({ event }) => event === 'reset') + 1);
+
+/** The lines of a job since the last `reset`. */
+function linesOf(events: ReceivedEvent[]): number[] {
+  return sinceReset(events)
+    .filter(({ event }) => event === 'log')
+    .map(({ data }) => Number(data.message.slice('line '.length)));
+}
+
+describe('on a Redis Cluster', () => {
+  let cluster: TestCluster;
+  let env: Record<string, string>;
+  const ends: Array<() => unknown> = [];
+  beforeAll(async () => {
+    const rules = userRules(createKeyspace('headway'), { isCluster: true });
+    cluster = await startCluster({ args: ['--user', USER, 'on', `>${PASSWORD}`, ...rules] });
+    env = {
+      REDIS_URL: cluster.url.replace('://', `://${USER}:${PASSWORD}@`),
+      TOKEN_SECRET: 'a secret for tests that is long enough',
+      JOBS_DIR: jobsDir('until-file'),
+      LOCK_DURATION_MS: '15000',
+      STALLED_INTERVAL_MS: '1000',
+      CHANNEL_RULES: JSON.stringify([{ channel: 'public.**', subscribe: 'anyone' }]),
+    };
+  });
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+    await cluster.settled();
+  });
+  afterAll(() => cluster.stop());
+
+  /** A job, channels, and their viewers, which see everything that happens to the Cluster. */
+  async function open() {
+    const processes: TestProcess[] = await Promise.all([startApi(env), startWorker(env)]);
+    ends.push(() => Promise.all(processes.map((process) => process.kill())));
+    const { url } = processes[0]!;
+    const client = clientOf(url);
+    const channels: Channels = await connectChannels({ redisUrl: env.REDIS_URL! });
+    ends.push(() => channels.close());
+
+    const file = join(temporaryFolder(), 'end');
+    const long = await client.start('until-file', { file });
+    const watch = (): Promise<TestStream> => openStream(client.events(long), { token: long.token });
+    const viewers = [await watch()];
+    const lines = (): number => linesOf(viewers[0]!.events).at(-1) ?? 0;
+    const streams = await Promise.all(CHANNELS.map((name) => openStream(`${url}/stream?channel=${name}`)));
+    ends.push(() => {
+      for (const stream of streams) stream.close();
+    });
+    const jobs: StartedJob[] = [];
+    let published = 0;
+    const numbersOf = (stream: TestStream): number[] =>
+      sinceReset(stream.events)
+        .filter(({ event }) => event === 'tick')
+        .map(({ data }) => data.n);
+    /** Publishes ten numbered events to each channel. */
+    const publish = async (): Promise<void> => {
+      const first = published + 1;
+      published += 10;
+      for (let n = first; n < first + 10; n++) {
+        await Promise.all(CHANNELS.map((name) => channels.publish(name, { event: 'tick', data: { n } })));
+      }
+    };
+    await until('the job is running', () => lines() > 10);
+    return {
+      url,
+      processes,
+      isUp: async (): Promise<boolean> => (await fetch(`${url}/readyz`)).ok,
+      /** Does something to the Cluster in mid-stream, and checks that everything goes on. */
+      async during(work: () => Promise<unknown>, { replicated = true } = {}): Promise<void> {
+        jobs.push(...(await Promise.all(upTo(5).map(() => client.start('steps', STEPS)))));
+        await publish();
+        // Redis replicates without waiting: a master that dies at once takes its last writes along.
+        if (replicated) await cluster.replicated();
+        const before = lines();
+        await Promise.all([work(), publish()]);
+        await until('the API is ready', async () => (await fetch(`${url}/readyz`)).ok);
+        await until('the viewer gets what the job reports now', () => lines() > before + 50);
+        jobs.push(await client.start('steps', STEPS));
+        viewers.push(await watch());
+        await publish();
+      },
+      /** Ends everything, and checks what the viewers have seen. */
+      async finish(): Promise<void> {
+        writeFileSync(file, '');
+        await Promise.all(viewers.map(({ ended }) => ended));
+        const { lines: last } = (await (await client.result(long)).json()) as { lines: number };
+        for (const viewer of viewers) {
+          expect(viewer.names().filter((name) => name === 'completed')).toHaveLength(1);
+          expect(viewer.names().at(-1)).toBe('completed');
+          expect(linesOf(viewer.events)).toEqual(upTo(last));
+          const ids = sinceReset(viewer.events).flatMap(({ id }) => id ?? []);
+          expect(new Set(ids).size).toBe(ids.length);
+          expect(viewer.events.flatMap(({ data }) => data.attempt ?? [])).not.toContain(2);
+        }
+        for (const stream of streams) {
+          await until('the viewer has all events', () => numbersOf(stream).at(-1) === published);
+          expect(numbersOf(stream)).toEqual(upTo(published));
+        }
+        for (const job of jobs) {
+          const stream = await openStream(client.events(job), { token: job.token });
+          await stream.ended;
+          expect(stream.names().filter((name) => name === 'completed')).toHaveLength(1);
+        }
+      },
+    };
+  }
+
+  /** Waits until another node is the master of a key. */
+  const takenOver = (key: string, from: ClusterNode): Promise<unknown> =>
+    until('a replica has taken over', async () => (await cluster.masterOf(key, from)) !== from, 20_000);
+
+  it('nothing is lost, doubled or hanging when masters are killed', async () => {
+    const service = await open();
+    const doctor = await new CliUser(service.url, env).run(['doctor', '--json']);
+    const found = jsonLines(doctor.stdout);
+    expect(found.find(({ check }) => check === 'redis cluster')).toMatchObject({
+      level: 'ok',
+      found: '3 masters, 6 nodes, 16384 of 16384 slots served',
+    });
+    for (const check of ['redis replicas', 'redis permissions', 'workers']) {
+      expect(found.find((one) => one.check === check)).toMatchObject({ check, level: 'ok' });
+    }
+
+    const ofJobs = await cluster.masterOf(JOBS_KEY);
+    await service.during(async () => {
+      await ofJobs.kill();
+      const refused = await until('the API is not ready', async () => {
+        const response = await fetch(`${service.url}/readyz`);
+        return response.status === 503 && response;
+      });
+      expect((refused as Response).headers.get('retry-after')).toMatch(/^\d+$/);
+      await takenOver(JOBS_KEY, ofJobs);
+    });
+    await ofJobs.restart();
+    await cluster.settled();
+    const key = `headway:{${CHANNELS[0]}}`;
+    const ofChannel = await cluster.masterOf(key);
+    await service.during(async () => {
+      await ofChannel.kill();
+      await takenOver(key, ofChannel);
+    });
+    await ofChannel.restart();
+    await service.finish();
+    for (const { admin } of cluster.nodes) expect(await refusedCalls(admin)).toEqual([]);
+  }, 90_000);
+
+  it('nothing is lost, doubled or hanging when slots move', async () => {
+    const service = await open();
+    for (const key of [JOBS_KEY, ...CHANNELS.slice(0, 3).map((name) => `headway:{${name}}`)]) {
+      await service.during(async () => cluster.moveSlot(key, await cluster.otherMaster(key)));
+    }
+    await service.finish();
+    for (const { admin } of cluster.nodes) expect(await refusedCalls(admin)).toEqual([]);
+  }, 90_000);
+
+  it('nothing is lost, doubled or hanging when a node is partitioned', async () => {
+    const service = await open();
+    const ofJobs = await cluster.masterOf(JOBS_KEY);
+    await service.during(async () => {
+      ofJobs.signal('SIGSTOP');
+      await takenOver(JOBS_KEY, ofJobs);
+    });
+    // It comes back with its old data, as a master that learns that it is none.
+    await service.during(
+      async () => {
+        ofJobs.signal('SIGCONT');
+        await until('the node is a replica', async () =>
+          (await ofJobs.admin.info('replication')).includes('role:slave'),
+        );
+      },
+      // Its shard has no replica yet.
+      { replicated: false },
+    );
+    await service.finish();
+  }, 90_000);
+});
