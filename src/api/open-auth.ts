@@ -8,6 +8,7 @@ import type { AnonymousMode } from './auth/anonymous.js';
 import { createApiKeys } from './auth/api-keys.js';
 import { askOf, loadAuthorize } from './auth/hook.js';
 import { userKeys } from './auth/keys.js';
+import { createShardCheck } from './auth/known-shard.js';
 import { createRevocations } from './auth/revocations.js';
 import { adminTokens, signingSecrets, userSecrets } from './auth/secrets.js';
 import { createAdminSession, createTokens } from './auth/tokens.js';
@@ -68,6 +69,7 @@ export function openAuth(
     anonymous,
     adminTokens,
     limits: createCredentialLimits(limiter, config),
+    hasKnownShard: createShardCheck(redis, keyspace),
     readJob: connection.readJob,
     readTombstone,
     log,

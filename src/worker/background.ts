@@ -17,7 +17,7 @@ export function startReporting(
   running: RunningJobs,
 ): ProcessReporting {
   const { redis } = connection;
-  // Those that it serves from its start.
+  // The shards that this process serves from its start.
   const shards = connection.keyspace.shards.known;
   return startProcessReporting({
     redis,

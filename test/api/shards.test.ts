@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addressOf } from '../../src/shared/jobs/queues.js';
 import { shardOf } from '../../src/shared/shards.js';
+import { USER, USER_ARGUMENTS } from '../support/acl.js';
 import type { StartedJob } from '../support/client.js';
 import { ADMIN_TOKEN, openDashboard } from '../support/dashboard.js';
 import { familyJobs } from '../support/family.js';
@@ -26,6 +27,24 @@ it('a user of Redis with the documented rules may do what shards need', async ()
       const stream = await openStream(headway.client.events(job), { token: job.token });
       await stream.ended;
       expect(stream.names().at(-1)).toBe('completed');
+    }
+  } finally {
+    await headway.stop();
+  }
+});
+
+it('an id in a shard that does not exist is unknown, also to a user of Redis with access to the first shard only', async () => {
+  const headway = await startHeadway({ restricted: true, workers: 0, env: { ADMIN_TOKEN } });
+  try {
+    // The rules that were documented before there were shards.
+    const rules = USER_ARGUMENTS.slice(2).filter((rule) => !rule.startsWith('~{headway~'));
+    await headway.connection.acl('SETUSER', USER, 'resetkeys', ...rules);
+    const id = `steps~s7.${randomUUID()}`;
+    for (const path of [`/v1/jobs/${id}`, `/v1/jobs/${id}/events`, `/v1/events?job=${id}`]) {
+      const response = await fetch(`${headway.api.url}${path}`, {
+        headers: { Authorization: `Bearer ${ADMIN_TOKEN}` },
+      });
+      expect(response.status, path).toBe(404);
     }
   } finally {
     await headway.stop();

@@ -1,3 +1,4 @@
+import { Queue } from 'bullmq';
 import { afterEach, describe, expect, it } from 'vitest';
 import { addressOf } from '../../src/shared/jobs/queues.js';
 import { shardOf } from '../../src/shared/shards.js';
@@ -135,7 +136,7 @@ describe('changing QUEUE_SHARDS', () => {
       schedule = await schedules.make({ name: 'steps', data: STEPS, everyMs: 1000 });
       schedule = await schedules.until('there is a next run', schedule, ({ nextRun }) => nextRun);
     } while (shardOfJob(schedule.nextRun!) === 0);
-    const late = await startIn(1, api.url, 'steps', STEPS, { delayMs: 20_000 });
+    const late = await startIn(1, api.url, 'steps', STEPS, { delayMs: 600_000 });
     const running = await startIn(1, api.url, 'steered', { turns: 'turns' });
     const stream = await openStream(headway.client.events(running), { token: running.token });
     await stream.waitFor('active');
@@ -148,6 +149,9 @@ describe('changing QUEUE_SHARDS', () => {
       expect(shardOfJob(await clientOf(newApi.url).start('steps', STEPS))).toBe(0);
     }
     expect(await stateOf(newApi.url, late)).toBe('delayed');
+    const queue = new Queue('steps', { connection, prefix: '{headway~1}' });
+    await (await queue.getJob(late.id))!.promote();
+    await queue.close();
     const end = await openStream(clientOf(newApi.url).events(late), { token: late.token });
     await connection.lpush('turns', 'end');
     const rest = await openStream(clientOf(newApi.url).events(running), { token: running.token });

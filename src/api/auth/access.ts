@@ -14,6 +14,7 @@ import { type ApiKeys, isApiKey } from './api-keys.js';
 import type { Claim } from './claims.js';
 import { type Credential, tokenDigest } from './credential.js';
 import type { Ask } from './hook.js';
+import type { ShardCheck } from './known-shard.js';
 import { ignoredCookieHint, ownCookie, ownCookieOf, TOKEN_COOKIE } from './own-cookie.js';
 import { ADMIN, type Principal, principalId, visitorPrincipal } from './principal.js';
 import { basicPassword, bearer, jobTokens, queryTokens } from './request-credentials.js';
@@ -89,6 +90,7 @@ export interface AccessOptions {
   adminTokens: AdminTokens;
   /** Limits how many credentials can be tried. */
   limits: CredentialLimits;
+  hasKnownShard: ShardCheck;
   readJob: SnapshotReader;
   readTombstone: TombstoneReader;
   log: Logger;
@@ -103,8 +105,19 @@ interface Proof {
 }
 
 export function createAccess(options: AccessOptions): Access {
-  const { tokens, apiKeys, revocations, ask, anonymous, adminTokens, limits, readJob, readTombstone, log } =
-    options;
+  const {
+    tokens,
+    apiKeys,
+    revocations,
+    ask,
+    anonymous,
+    adminTokens,
+    limits,
+    hasKnownShard,
+    readJob,
+    readTombstone,
+    log,
+  } = options;
 
   /** The proof of each request that identifies its caller. */
   const known = new WeakMap<Request, Proof>();
@@ -323,6 +336,10 @@ export function createAccess(options: AccessOptions): Access {
     async authorize(req, given = String(req.params.id)) {
       const jobId = meantJobId(given);
       const proof = await proofOf(req);
+      if (!(await hasKnownShard(jobId))) {
+        if (anonymous === 'deny' && !proof) throw tokenRequired();
+        throw jobNotFound();
+      }
       if (proof?.claim === 'admin') return { jobId };
       const proofs = [...(proof ? [proof] : []), ...(await jobProofs(req))];
       for (const { claim, credential } of proofs) if (opens(claim, jobId)) return { jobId, credential };

@@ -4,7 +4,7 @@ import type { NextFunction, Request, Response } from 'express';
 /** How long a client may continue to send after it was answered, in ms. */
 const LINGER_MS = 5000;
 /** How many bytes a process reads to discard them: per second, and at once after a quiet time. */
-const BYTES_PER_SECOND = 256 * 1024;
+const BYTES_PER_SECOND = 2 * 1024 * 1024;
 const BYTES_AT_ONCE = 16 * 1024 * 1024;
 
 let left = BYTES_AT_ONCE;

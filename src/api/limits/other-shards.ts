@@ -9,7 +9,7 @@ import { limitScripts } from './scripts.js';
 /** As many entries of a caller's set are read as in `reserve.lua`. */
 const LONGEST_READ = 10_000;
 
-/** What `reserve.lua` has to know of the shards after the first, because a script reads only one shard. */
+/** Counts and states in the other shards for `reserve.lua`, because a script reads only one shard. */
 interface OtherShards {
   /** The jobs of the owner in these shards. */
   unfinished: number;
@@ -21,7 +21,7 @@ interface OtherShards {
 }
 
 /**
- * Reads what a reservation has to know of other shards. Each shard is read at once, and before the reservation: a job that
+ * Reads counts and states in the other shards for a reservation. Each shard is read at once, and before the reservation: a job that
  * another process starts meanwhile is in the set of the caller.
  * @param set the set of the caller
  * @param scope the digest of the owner, or "" for an address

@@ -1,34 +1,34 @@
 import type { BackendFactory, Job, Processor, RedisQueueBackend, WorkerOptions } from 'bullmq';
 import type { RedisClient } from '../../shared/redis/client.js';
-import type { Slots } from './slots.js';
+import type { Permits } from './permits.js';
 import { SteadyWorker } from './steady-worker.js';
 
 /** What the workers of a queue's shards share. */
 export interface ShardWorkerOptions extends WorkerOptions {
-  slots: Slots;
-  /** Whether each job has to be asked for, because jobs of other shards count for the rate limit. */
+  permits: Permits;
+  /** Whether the rate limit must be checked before each job. */
   askForEach: boolean;
 }
 
 /**
- * A BullMQ worker for one of several shards of a queue. It takes a job only when the process has a slot for it, so that no
- * job is active that does not run. When a job ends, its slot is for the shard that has waited longest.
+ * A BullMQ worker for one of several shards of a queue. It takes a job only when the process has a permit for it, so that no
+ * job is active that does not run. When a job ends, its permit is for the shard that has waited longest.
  */
 export class ShardWorker extends SteadyWorker {
-  private readonly slots: Slots;
+  private readonly permits: Permits;
   private readonly askForEach: boolean;
-  /** The tokens of the jobs that have a slot. A job that BullMQ takes together with the end of another has its token. */
+  /** The tokens of the jobs that have a permit. A job that BullMQ takes together with the end of another has its token. */
   private readonly holding = new Set<string>();
   private readonly stopWaiting = new AbortController();
 
   constructor(
     name: string,
     processor: Processor,
-    { slots, askForEach, ...options }: ShardWorkerOptions,
+    { permits, askForEach, ...options }: ShardWorkerOptions,
     backend: BackendFactory<RedisQueueBackend>,
   ) {
     super(name, processor, options, backend);
-    this.slots = slots;
+    this.permits = permits;
     this.askForEach = askForEach;
   }
 
@@ -38,7 +38,7 @@ export class ShardWorker extends SteadyWorker {
   }
 
   override async processJob(job: Job, token: string, fetchNext = () => true): Promise<Job | undefined> {
-    const mayFetch = (): boolean => !this.askForEach && fetchNext() && !this.slots.isWantedByOthers(this);
+    const mayFetch = (): boolean => !this.askForEach && fetchNext() && !this.permits.isWantedByOthers(this);
     let next: Job | undefined;
     try {
       next = (await super.processJob(job, token, mayFetch)) ?? undefined;
@@ -50,7 +50,8 @@ export class ShardWorker extends SteadyWorker {
 
   protected override async moveToActive(token: string, name?: string): Promise<Job> {
     const isNew = !this.holding.has(token);
-    if (isNew && !(this.slots.tryTake() || (await this.waitForSlot()))) return undefined as unknown as Job;
+    if (isNew && !(this.permits.tryTake() || (await this.waitForPermit())))
+      return undefined as unknown as Job;
     this.holding.add(token);
     let job: Job | undefined;
     try {
@@ -62,15 +63,15 @@ export class ShardWorker extends SteadyWorker {
   }
 
   private release(token: string): void {
-    if (this.holding.delete(token)) this.slots.release();
+    if (this.holding.delete(token)) this.permits.release();
   }
 
-  private async waitForSlot(): Promise<boolean> {
+  private async waitForPermit(): Promise<boolean> {
     const loop = this as unknown as { waiting: Promise<unknown> | null };
-    const taken = this.slots.take(this, this.stopWaiting.signal);
+    const taken = this.permits.take(this, this.stopWaiting.signal);
     // As while it waits for a job, BullMQ's loop then goes on with the jobs that it has.
     loop.waiting ??= taken;
-    // BullMQ wakes one worker for a job. Another process may have a slot for this one.
+    // BullMQ wakes one worker for a job. Another process may have a permit for this one.
     (this.opts.connection as RedisClient).zadd(this.toKey('marker'), 0, '0').catch(() => {});
     try {
       return await taken;

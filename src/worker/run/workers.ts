@@ -12,9 +12,9 @@ import { serverTimedBackend } from '../../shared/runtime/bullmq-backend.js';
 import { repeatStrategy } from '../../shared/schedules/cron.js';
 import { inShard } from '../../shared/shards.js';
 import { StartError } from '../../shared/start-error.js';
+import { Permits } from './permits.js';
 import { ShardWorker } from './shard-worker.js';
-import { withSharedRate } from './shared-rate.js';
-import { Slots } from './slots.js';
+import { RateOrder, withSharedRate } from './shared-rate.js';
 import { SteadyWorker } from './steady-worker.js';
 
 /** A queue that a process serves. */
@@ -96,7 +96,8 @@ export function createWorkers(options: WorkersOptions): Worker[] {
   return queues.flatMap(({ name, concurrency }) => {
     const { max, perMs } = plan.kindsIn(name)[0]?.rateLimit ?? {};
     const limit = max === undefined || perMs === undefined ? undefined : { max, perMs };
-    const slots = new Slots(concurrency);
+    const permits = new Permits(concurrency);
+    const order = new RateOrder();
     return shards.map((shard) => {
       const options: WorkerOptions = {
         connection,
@@ -113,18 +114,17 @@ export function createWorkers(options: WorkersOptions): Worker[] {
         // `suspects.ts` enforces MAX_STALLS, because not every lost worker counts against a job.
         maxStalledCount: Number.MAX_SAFE_INTEGER,
       };
-      const limited = limit && { ...options, limiter: { max: limit.max, duration: limit.perMs } };
-      if (shards.length === 1)
-        return new SteadyWorker(name, processor, limited ?? options, serverTimedBackend);
-      const isFirst = shard === 0;
+      if (shards.length === 1) {
+        const limiter = limit && { limiter: { max: limit.max, duration: limit.perMs } };
+        return new SteadyWorker(name, processor, { ...options, ...limiter }, serverTimedBackend);
+      }
       const queue = inShard(name, shard);
-      const shared = { slots, askForEach: limit !== undefined && !isFirst };
       return new ShardWorker(
         name,
         processor,
-        { ...((isFirst && limited) || options), ...shared },
-        limit && !isFirst
-          ? withSharedRate(serverTimedBackend, { redis, keyspace, queue, ...limit })
+        { ...options, permits, askForEach: limit !== undefined },
+        limit
+          ? withSharedRate(serverTimedBackend, { redis, keyspace, queue, order, ...limit })
           : serverTimedBackend,
       );
     });

@@ -3,9 +3,10 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { serverTimedBackend } from '../../../src/shared/runtime/bullmq-backend.js';
+import { inShard } from '../../../src/shared/shards.js';
+import { Permits } from '../../../src/worker/run/permits.js';
 import { ShardWorker } from '../../../src/worker/run/shard-worker.js';
-import { withSharedRate } from '../../../src/worker/run/shared-rate.js';
-import { Slots } from '../../../src/worker/run/slots.js';
+import { RateOrder, withSharedRate } from '../../../src/worker/run/shared-rate.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
 
@@ -40,19 +41,20 @@ afterAll(async () => {
 });
 
 interface Options {
-  slots: number;
+  permits: number;
   /** Whether jobs end at once. */
   quick?: boolean;
   rate?: { max: number; perMs: number };
 }
 
 /** Opens a worker for each shard. Resolves when all wait for jobs. */
-async function open({ slots: total, quick = false, rate }: Options): Promise<void> {
+async function open({ permits: total, quick = false, rate }: Options): Promise<void> {
   begun = [];
   ends = [];
   most = 0;
   queues = SHARDS.map((shard) => new Queue('q', { connection, prefix: keyspace.prefixOf(shard) }));
-  const slots = new Slots(total);
+  const permits = new Permits(total);
+  const order = new RateOrder();
   workers = SHARDS.map((shard) => {
     const options = { connection, prefix: keyspace.prefixOf(shard), concurrency: total, drainDelay: 1 };
     return new ShardWorker(
@@ -68,12 +70,17 @@ async function open({ slots: total, quick = false, rate }: Options): Promise<voi
       },
       {
         ...options,
-        ...(rate && shard === 0 ? { limiter: { max: rate.max, duration: rate.perMs } } : {}),
-        slots,
-        askForEach: rate !== undefined && shard > 0,
+        permits,
+        askForEach: rate !== undefined,
       },
-      rate && shard > 0
-        ? withSharedRate(serverTimedBackend, { redis: connection, keyspace, queue: `q~s${shard}`, ...rate })
+      rate
+        ? withSharedRate(serverTimedBackend, {
+            redis: connection,
+            keyspace,
+            queue: inShard('q', shard),
+            order,
+            ...rate,
+          })
         : serverTimedBackend,
     );
   });
@@ -91,10 +98,10 @@ const active = async (): Promise<number> => {
   return lengths.reduce((sum, length) => sum + length);
 };
 
-it('uses all slots for one shard, and takes no job without a slot', async () => {
-  await open({ slots: 3 });
+it('uses all permits for one shard, and takes no job without a permit', async () => {
+  await open({ permits: 3 });
   await add(1, 5);
-  await until('all slots are used', () => begun.length === 3);
+  await until('all permits are used', () => begun.length === 3);
   await add(0, 2);
   await add(2, 2);
   // The workers of these shards have seen their jobs: they have put the marker back.
@@ -110,8 +117,8 @@ it('uses all slots for one shard, and takes no job without a slot', async () => 
   expect(most).toBe(3);
 });
 
-it('shares its slots fairly between shards that have more jobs than it can run', async () => {
-  await open({ slots: 2 });
+it('shares its permits fairly between shards that have more jobs than it can run', async () => {
+  await open({ permits: 2 });
   await Promise.all(SHARDS.map((shard) => add(shard, 20)));
   for (let done = 0; done < 30; done++) {
     await until('a job has begun', () => begun.length >= done + 2);
@@ -122,8 +129,8 @@ it('shares its slots fairly between shards that have more jobs than it can run',
   for (const shard of SHARDS) expect(first.filter((it) => it === shard).length).toBeGreaterThanOrEqual(8);
 });
 
-it('leaves a job for which it has no slot to another process', async () => {
-  await open({ slots: 1 });
+it('leaves a job for which it has no permit to another process', async () => {
+  await open({ permits: 1 });
   await add(0, 1);
   await until('it runs', () => begun.length === 1);
   await add(1, 1);
@@ -133,8 +140,8 @@ it('leaves a job for which it has no slot to another process', async () => {
   other.disconnect();
 });
 
-it('closes while it waits for a slot', async () => {
-  await open({ slots: 1 });
+it('closes while it waits for a permit', async () => {
+  await open({ permits: 1 });
   await add(0, 1);
   await until('it runs', () => begun.length === 1);
   await add(1, 1);
@@ -146,7 +153,7 @@ it('closes while it waits for a slot', async () => {
 
 it('does not exceed a rate limit over all shards, and uses it up', async () => {
   const rate = { max: 6, perMs: 700 };
-  await open({ slots: 10, quick: true, rate });
+  await open({ permits: 10, quick: true, rate });
   await Promise.all(SHARDS.map((shard) => add(shard, 8)));
   await until('all have run', () => begun.length === 24, 15_000);
   const jobs = (await Promise.all(queues.map((queue) => queue.getCompleted()))).flat();
@@ -160,14 +167,24 @@ it('does not exceed a rate limit over all shards, and uses it up', async () => {
   expect(times.at(-1)! - times[0]!).toBeLessThan(5 * rate.perMs);
 });
 
+it('shares a rate limit fairly between shards that have more jobs than it allows', async () => {
+  await open({ permits: 10, quick: true, rate: { max: 1, perMs: 200 } });
+  await Promise.all(SHARDS.map((shard) => add(shard, 30)));
+  await until('12 windows are over', () => begun.length >= 12, 15_000);
+  const first = begun.slice(0, 12);
+  for (const shard of SHARDS) expect(first.filter((it) => it === shard).length).toBeGreaterThanOrEqual(3);
+});
+
 it('polling an empty shard does not count for a rate limit', async () => {
-  await open({ slots: 10, quick: true, rate: { max: 1, perMs: 60_000 } });
+  await open({ permits: 10, quick: true, rate: { max: 1, perMs: 60_000 } });
   await add(2, 1);
   await until('it has run', () => begun.length === 1);
   expect(await connection.get('{t}:q:limiter')).toBe('1');
   await connection.del('{t}:q:limiter');
   await queues[1]!.add('job', {}, { delay: 600_000 });
-  // Its worker has looked at the delayed job, and given back what it had counted.
+  // Wakes its worker before the job is due.
+  await connection.zadd('{t~1}:q:marker', 0, '0');
+  // It has looked at the delayed job, and given back what it had counted.
   await until('it has looked', async () => /cmdstat_incrby:/.test(await connection.info('commandstats')));
   expect(await connection.get('{t}:q:limiter')).toBeNull();
 });

@@ -12,7 +12,7 @@
            2  the maximum number of unfinished jobs, 3 that of active jobs; 0 for none
            4  "all" (or none) or "each" (as many as there is room for)
            5  "retry" if the jobs have finished and are queued again, else "start"
-           6  what is known of the shards after the first (JSON, see other-shards.ts); "" if there are none
+           6  counts and states in the other shards (JSON, see other-shards.ts); "" if there are none
            7… for each job its id, and the key of BullMQ's that exists if the job is a duplicate of an unfinished one, or ""
            Then the number of arguments of the next reservation, and so on.
 

@@ -32,7 +32,7 @@ elseif holder and ARGV[3] ~= '' then
   local fewest, other = string.match(redis.call('GET', KEYS[2]) or '', '^(%d+) (.+)$')
   -- With the lease, the other process must not have more than this one has without it.
   if fewest and tonumber(fewest) + 1 <= tonumber(ARGV[3]) then
-    redis.call('DEL', KEYS[2])
+    redis.call('UNLINK', KEYS[2])
     redis.call('SET', KEYS[1], other, 'PX', ARGV[2])
     return 0
   end

@@ -1,14 +1,14 @@
 /**
- * The places for jobs of a queue in this process. The workers of the queue's shards share them, so that the process runs as
+ * The permits for jobs of a queue that run in this process. The workers of the queue's shards share them, so that the process runs as
  * many of its jobs as with one shard, whichever shards they are in.
  */
-export class Slots {
+export class Permits {
   private readonly waiting: Array<{ worker: object; give: () => void }> = [];
 
   /** @param free how many jobs run at a time */
   constructor(private free: number) {}
 
-  /** Takes a slot if one is free. */
+  /** Takes a permit if one is free. */
   tryTake(): boolean {
     if (this.free === 0) return false;
     this.free--;
@@ -16,8 +16,8 @@ export class Slots {
   }
 
   /**
-   * Waits for a slot. Workers get slots in the order in which they began to wait.
-   * @returns whether a slot was taken; `false` if the signal was aborted
+   * Waits for a permit. Workers get permits in the order in which they began to wait.
+   * @returns whether a permit was taken; `false` if the signal was aborted
    */
   async take(worker: object, signal: AbortSignal): Promise<boolean> {
     if (signal.aborted) return false;
@@ -36,14 +36,14 @@ export class Slots {
     });
   }
 
-  /** Gives a slot back. */
+  /** Gives a permit back. */
   release(): void {
     const next = this.waiting.shift();
     if (next) next.give();
     else this.free++;
   }
 
-  /** Whether another worker waits for a slot. */
+  /** Whether another worker waits for a permit. */
   isWantedByOthers(worker: object): boolean {
     return this.waiting.some((entry) => entry.worker !== worker);
   }
