@@ -38,7 +38,7 @@ export async function bundleFast(root, dist, mains, errors) {
             .replace(/^#!.*/, '')
             .replaceAll('import.meta.url', `new URL(${JSON.stringify(relative(folder, id))}, __url).href`)
             .replaceAll('import.meta.resolve', '__resolve'),
-        renderChunk: (code) => ascii(withoutImports(code)),
+        renderChunk: withoutImports,
       },
     ],
     external: ['msgpackr-extract'],
@@ -56,6 +56,8 @@ export async function bundleFast(root, dist, mains, errors) {
   copyFileSync(fileURLToPath(new URL('load-program.mjs', import.meta.url)), loader);
   const bundles = {};
   for (const chunk of output) {
+    // Not in `renderChunk`: what that returns is printed again, without escapes.
+    writeFileSync(join(folder, chunk.fileName), ascii(chunk.code));
     if (!chunk.isEntry) continue;
     bundles[chunk.name] = chunk.fileName;
     if (SHARED.includes(chunk.name)) writeShared(dist, chunk);

@@ -52,7 +52,7 @@ export const shardFor = (text: string, shards: number): number =>
   shards === 1 ? 0 : createHash('sha1').update(text).digest().readUInt32BE() % shards;
 
 /**
- * Returns the name of a queue in its shard from BullMQ's qualified name: `steps~s1` from `{headway~1.50}:steps`. In `KEY_PREFIX`,
+ * Returns the name of a queue in its shard from BullMQ's qualified name: `steps~s1` from `{headway~1.10}:steps`. In `KEY_PREFIX`,
  * `~` is not allowed.
  */
 export function queueIn({ qualifiedName }: { qualifiedName: string }): string {

@@ -149,7 +149,7 @@ describe('changing QUEUE_SHARDS', () => {
       expect(shardOfJob(await clientOf(newApi.url).start('steps', STEPS))).toBe(0);
     }
     expect(await stateOf(newApi.url, late)).toBe('delayed');
-    const queue = new Queue('steps', { connection, prefix: '{headway~1}' });
+    const queue = new Queue('steps', { connection, prefix: '{headway~1.10}' });
     await (await queue.getJob(late.id))!.promote();
     await queue.close();
     const end = await openStream(clientOf(newApi.url).events(late), { token: late.token });

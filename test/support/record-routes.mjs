@@ -1,11 +1,15 @@
 // Loaded into an API process before its code (NODE_OPTIONS=--import). It writes every route to ROUTES_FILE when the server
 // begins to listen. Express does not keep the path of a mounted router, so it is recorded when the router is mounted.
-import { writeFileSync } from 'node:fs';
+import fs, { writeFileSync } from 'node:fs';
 import { Server } from 'node:http';
-import { createRequire } from 'node:module';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
-// The express that the processes load, which is bundled.
+// The program as it is published: it loads the express that is resolved below. The other has one inside of its bundle.
+const { existsSync } = fs;
+fs.existsSync = (path) => !String(path).endsWith('/.programs/load.mjs') && existsSync(path);
+syncBuiltinESMExports();
+
 const { resolve } = createRequire(new URL('../../dist/api/main.js', import.meta.url));
 const { default: express } = await import(pathToFileURL(resolve('express')).href);
 
