@@ -105,7 +105,7 @@ it('uses all permits for one shard, and takes no job without a permit', async ()
   await add(0, 2);
   await add(2, 2);
   // The workers of these shards have seen their jobs: they have put the marker back.
-  await until('the others wait', async () => (await connection.zcard('{t~2}:q:marker')) === 1);
+  await until('the others wait', async () => (await connection.zcard('{t~2.23}:q:marker')) === 1);
   expect(await active()).toBe(3);
   expect(begun).toEqual([1, 1, 1]);
   while (begun.length < 9 || ends.length > 0) {
@@ -136,7 +136,7 @@ it('leaves a job for which it has no permit to another process', async () => {
   await add(1, 1);
   const other = new Redis(redis.url);
   // What another process does that waits for a job.
-  expect(await other.bzpopmin('{t~1}:q:marker', 10)).toEqual(['{t~1}:q:marker', '0', '0']);
+  expect(await other.bzpopmin('{t~1.21}:q:marker', 10)).toEqual(['{t~1.21}:q:marker', '0', '0']);
   other.disconnect();
 });
 
@@ -145,10 +145,10 @@ it('closes while it waits for a permit', async () => {
   await add(0, 1);
   await until('it runs', () => begun.length === 1);
   await add(1, 1);
-  await until('the other waits', async () => (await connection.zcard('{t~1}:q:marker')) === 1);
+  await until('the other waits', async () => (await connection.zcard('{t~1.21}:q:marker')) === 1);
   await workers[1]!.close();
   expect(begun).toEqual([0]);
-  expect(await connection.llen('{t~1}:q:wait')).toBe(1);
+  expect(await connection.llen('{t~1.21}:q:wait')).toBe(1);
 });
 
 it('does not exceed a rate limit over all shards, and uses it up', async () => {
@@ -183,7 +183,7 @@ it('polling an empty shard does not count for a rate limit', async () => {
   await connection.del('{t}:q:limiter');
   await queues[1]!.add('job', {}, { delay: 600_000 });
   // Wakes its worker before the job is due.
-  await connection.zadd('{t~1}:q:marker', 0, '0');
+  await connection.zadd('{t~1.21}:q:marker', 0, '0');
   // It has looked at the delayed job, and given back what it had counted.
   await until('it has looked', async () => /cmdstat_incrby:/.test(await connection.info('commandstats')));
   expect(await connection.get('{t}:q:limiter')).toBeNull();

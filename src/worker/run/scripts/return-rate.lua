@@ -14,4 +14,4 @@ local time = redis.call('TIME')
 local ends = time[1] * 1000 + math.floor(time[2] / 1000) + left
 if math.abs(ends - tonumber(ARGV[1])) > ROUNDED then return end
 -- The next job begins a new window.
-if redis.call('INCRBY', KEYS[1], -1) <= 0 then redis.call('DEL', KEYS[1]) end
+if redis.call('INCRBY', KEYS[1], -1) <= 0 then redis.call('UNLINK', KEYS[1]) end

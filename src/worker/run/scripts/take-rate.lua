@@ -11,7 +11,7 @@
 ]]
 local left = redis.call('PTTL', KEYS[1])
 -- A counter without an end would never be reset.
-if left == -1 then redis.call('DEL', KEYS[1]) end
+if left == -1 then redis.call('UNLINK', KEYS[1]) end
 if left > 0 and tonumber(redis.call('GET', KEYS[1])) >= tonumber(ARGV[1]) then return {left, 0} end
 if redis.call('INCR', KEYS[1]) == 1 then
   left = tonumber(ARGV[2])
