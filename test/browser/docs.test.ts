@@ -26,7 +26,7 @@ describe('/docs', () => {
   /** Opens the reference, and records errors and requests to other origins. */
   async function open(options: BrowserContextOptions): Promise<{ page: Page; complaints: string[] }> {
     const page = await browser.newPage(options);
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(60_000);
     const complaints: string[] = [];
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('console', (message) => {
@@ -81,6 +81,7 @@ describe('/docs', () => {
       expect(complaints.filter((text) => !text.includes('401'))).toEqual([]);
       await page.close();
     },
+    120_000,
   );
 
   it('tries out a call', async () => {

@@ -174,5 +174,5 @@ describe('changing QUEUE_SHARDS', () => {
       others.some((it) => it.output().includes('no jobs are left in the further shards')),
     );
     expect(await connection.keys('{headway~1.10}:*:steps*')).toEqual([]);
-  }, 120_000);
+  }, 240_000);
 });
