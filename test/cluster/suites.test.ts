@@ -3,12 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
 /** Suites of channels and jobs that run on one server, and once more on a Cluster of three masters. */
-const SUITES = [
-  'test/shared/channel/channel.test.ts',
-  'test/api/channels/presence.test.ts',
-  'test/api/jobs.test.ts',
-  'test/api/events.test.ts',
-];
+const SUITES = ['test/shared/channel/channel.test.ts', 'test/api/jobs.test.ts'];
 
 it('the suites of channels and jobs pass on a Cluster', async () => {
   const vitest = join(process.cwd(), 'node_modules', 'vitest', 'vitest.mjs');
@@ -20,6 +15,6 @@ it('the suites of channels and jobs pass on a Cluster', async () => {
       (error, stdout, stderr) => resolve({ code: error?.code ?? 0, output: stdout + stderr }),
     );
   });
-  expect(output).toMatch(/Test Files {2}4 passed/);
+  expect(output).toMatch(/Test Files {2}2 passed/);
   expect(code).toBe(0);
 }, 180_000);
