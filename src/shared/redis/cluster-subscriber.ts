@@ -1,17 +1,15 @@
 import { EventEmitter } from 'node:events';
 import { Cluster, Redis } from 'ioredis';
 import { slotOf } from '../hash-slot.js';
-import { type Options, reconnectWaitMs, type Target } from './address.js';
+import type { Options, Target } from './address.js';
 import { masterOf, mastersOf } from './client.js';
+import { clusterOptions, nodeOptionsOf } from './cluster-options.js';
 import { countCommands, countOutages } from './command-metrics.js';
-import { noteDenied } from './denied.js';
 import { watchLiveness } from './liveness.js';
 import type { Subscriber } from './subscriber.js';
 
-/** How often the slots are read again, in ms, and how often while a channel has no master that it is subscribed to. */
-const REFRESH_MS = 5000;
+/** How often the slots are read again while a channel has no master that it is subscribed to, in ms. */
 const AGAIN_MS = 100;
-const SLOTS_ANSWER_MS = 1000;
 
 /** A channel to subscribe to. */
 interface Wanted {
@@ -54,22 +52,9 @@ class ClusterSubscriber extends EventEmitter implements Subscriber {
   constructor({ nodes = [], options }: Target, further: Options) {
     super();
     this.setMaxListeners(0);
-    this.nodeOptions = {
-      ...options,
-      ...further,
-      reconnectOnError(error) {
-        noteDenied(error);
-        return false;
-      },
-    };
+    this.nodeOptions = nodeOptionsOf({ ...options, ...further });
     // Only reads the slots: its connections to the other nodes stay closed.
-    this.cluster = new Cluster(nodes, {
-      clusterRetryStrategy: reconnectWaitMs,
-      slotsRefreshTimeout: SLOTS_ANSWER_MS,
-      slotsRefreshInterval: REFRESH_MS,
-      dnsLookup: (name, callback) => callback(null, name),
-      redisOptions: this.nodeOptions,
-    });
+    this.cluster = new Cluster(nodes, clusterOptions(this.nodeOptions));
     this.cluster.on('error', () => {});
     this.cluster.on('refresh', () => this.settle());
     let isReady = false;

@@ -1,18 +1,14 @@
 import { Cluster, type ClusterOptions, type Command, type Redis } from 'ioredis';
-import { type Options, reconnectWaitMs, type Target } from './address.js';
+import type { Options, Target } from './address.js';
 import { masterOf, mastersOf, nodeName } from './client.js';
+import { clusterOptions, nodeOptionsOf } from './cluster-options.js';
 import { countCommands, countOutages } from './command-metrics.js';
-import { noteDenied } from './denied.js';
 import { watchLiveness } from './liveness.js';
 import type { ConnectionRole } from './role.js';
 import { noteServerRun, noteTopology } from './server-run.js';
 
-/** How often the slots are read again, in ms. A MOVED reply and a lost node lead to it at once. */
-const REFRESH_MS = 5000;
 /** How often they are read while a master is away, in ms. */
 const AWAY_REFRESH_MS = 200;
-/** How long one node has to answer with its slots, in ms. */
-const SLOTS_ANSWER_MS = 1000;
 /** The wait before a command is sent again, in ms. */
 const AGAIN_MS = 100;
 
@@ -48,21 +44,8 @@ export function connectCluster(
   const { scripts, ...nodeOptions } = roleOptions;
   const cluster = new Cluster(nodes, {
     ...patience(role),
-    clusterRetryStrategy: reconnectWaitMs,
-    slotsRefreshTimeout: SLOTS_ANSWER_MS,
-    slotsRefreshInterval: REFRESH_MS,
-    // The certificate of a node has its name.
-    dnsLookup: (name, callback) => callback(null, name),
+    ...clusterOptions(nodeOptionsOf({ ...options, ...nodeOptions })),
     ...(scripts ? { scripts: scripts as NonNullable<ClusterOptions['scripts']> } : {}),
-    redisOptions: {
-      ...options,
-      ...nodeOptions,
-      // The hook of ioredis for error replies.
-      reconnectOnError(error) {
-        noteDenied(error);
-        return false;
-      },
-    },
   });
   watch(cluster, role);
   const { duplicate } = cluster;
