@@ -59,17 +59,23 @@ export async function startMeasured(script, env, args = []) {
   };
 }
 
+/** Returns a port that is free at this moment. */
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
 /**
  * Runs a private Redis. `client` knows the scripts; `cpuUs` returns the CPU time that the server has used (Linux only),
  * `usedMemory` its memory in bytes.
  * @param options.args further arguments of redis-server
  */
 export async function startRedis({ scripts, args = [] } = {}) {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
+  const port = await freePort();
   const program = await ensureRedisServer();
   const child = spawn(
     program,
