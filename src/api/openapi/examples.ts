@@ -72,6 +72,12 @@ export const schedule = {
   links: scheduleLinks(scheduleId, ''),
 };
 
+/** The answer to a long poll. */
+export const polled = {
+  events: [{ id: '0f548b34108c-4', event: 'progress', data: progress }],
+  after: '0f548b34108c-4',
+};
+
 /** The first bytes of a stream. */
 export const frames = [
   'retry: 2000\n\n',

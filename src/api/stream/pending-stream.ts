@@ -11,6 +11,10 @@ import {
   STREAM_HEADERS,
   type StreamSink,
 } from './handshake.js';
+import { positionsOf } from './multiplexed.js';
+import { PollSink } from './poll.js';
+import { sendPollAnswer } from './poll-answer.js';
+import { checkPositions, type PollRequest } from './poll-request.js';
 import { endWithServer, noteServer } from './server-end.js';
 
 /** How long an `EventSource` waits before it reconnects, in ms. */
@@ -30,9 +34,47 @@ export class PendingStream {
     readonly res: Response,
     /** Counts the stream for the limits; absent for one that is not counted. */
     private readonly admitted?: AdmittedStream,
+    /** Present if the request is a long poll, which is answered at the first event. */
+    private readonly poll?: PollRequest,
   ) {
     this.lastEventId = lastEventIdOf(req);
     noteServer(req.socket);
+  }
+
+  /**
+   * Returns the viewer's position in each of its channels; empty for none.
+   * @throws HeadwayError `invalid-request` for a poll from an unknown position
+   */
+  positions(channels: number): string[] {
+    const positions = positionsOf(this.lastEventId, channels);
+    if (this.poll && this.lastEventId !== undefined) checkPositions(this.lastEventId, positions);
+    return positions;
+  }
+
+  /**
+   * Refuses requests whose client does not accept the answer.
+   * @throws HeadwayError `not-acceptable`
+   */
+  requireAccepted(): void {
+    if (!this.poll) requireStream(this.req);
+    else if (!this.req.accepts(['application/json', 'text/event-stream'])) {
+      throw new HeadwayError(
+        'not-acceptable',
+        'With wait, the answer is JSON or an event stream: accept application/json or text/event-stream.',
+      );
+    }
+  }
+
+  /** @throws HeadwayError `invalid-request` for a poll */
+  refusePoll(): void {
+    if (this.poll) {
+      throw new HeadwayError('invalid-request', 'wait cannot be used here: these events have no ids.');
+    }
+  }
+
+  /** Resolves when a poll has been answered, at once for a stream. @throws HeadwayError if the answer is an error */
+  async answered(): Promise<void> {
+    if (this.sink instanceof PollSink) await this.sink.answered;
   }
 
   /**
@@ -61,11 +103,12 @@ export class PendingStream {
   async open(on: SinkEvents, head = ''): Promise<StreamSink | undefined> {
     const { sink } = this;
     if (this.req.method === 'HEAD') {
-      this.res.set(STREAM_HEADERS).end();
+      this.res.set(this.poll ? { 'Cache-Control': 'no-store' } : STREAM_HEADERS).end();
       return undefined;
     }
     if (sink?.destroyed) return undefined;
     this.countFor('streams');
+    if (this.poll) return this.beginPoll(this.poll, on);
     if (!sink) return this.begin(RETRY + head, on);
     handOver(sink, on);
     writeTo(sink, head === '' ? HEARTBEAT : Buffer.from(head));
@@ -76,6 +119,15 @@ export class PendingStream {
     const { socket } = this.req;
     const sink = await openStream(this.req, this.res, head, on);
     if (sink) endWithServer(socket, sink);
+    return sink;
+  }
+
+  private beginPoll(poll: PollRequest, on: SinkEvents): PollSink | undefined {
+    const { req, res } = this;
+    if (req.socket.destroyed) return undefined;
+    const sink = new PollSink(res, poll, this.lastEventId ?? '', on);
+    this.sink = sink;
+    endWithServer(req.socket, sink);
     return sink;
   }
 
@@ -92,6 +144,10 @@ export class PendingStream {
    */
   comeBack(retryMs = RETRY_MS): void {
     if (this.sink) return endStream(this.sink);
+    if (this.poll) {
+      const frames = Buffer.from(retry(retryMs));
+      return sendPollAnswer(this.res, { isJson: this.poll.isJson, frames, after: this.lastEventId ?? '' });
+    }
     this.res.writeHead(200, { ...STREAM_HEADERS, Connection: 'close' });
     this.res.end(retry(retryMs));
   }
@@ -106,6 +162,6 @@ export function requireStream(req: Request): void {
 
 /** The id of the last event that the viewer has seen, from the header, or from the query for clients without headers. */
 export function lastEventIdOf(req: Request): string | undefined {
-  const id = req.get('last-event-id') || req.query.lastEventId;
+  const id = req.get('last-event-id') || req.query.after || req.query.lastEventId;
   return typeof id === 'string' && id !== '' ? id : undefined;
 }

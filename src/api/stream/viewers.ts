@@ -16,6 +16,7 @@ import type { StreamSink } from './handshake.js';
 import { createHeartbeats, type Heartbeats } from './heartbeats.js';
 import { type MultiplexedChannel, MultiplexedStream } from './multiplexed.js';
 import type { PendingStream } from './pending-stream.js';
+import { PollSink } from './poll.js';
 import { ViewerSet, type ViewerSetOptions } from './viewer-set.js';
 
 /** How often viewers are reminded that Redis does not answer, in ms. */
@@ -35,6 +36,8 @@ interface Following {
   beatDue: number;
   /** How many events were written. */
   readonly events: number;
+  /** The viewer's position: the id from which it can continue. */
+  readonly position: string;
   noteBackpressure(more: boolean): void;
   resume(): void;
   close(): void;
@@ -81,6 +84,10 @@ export class ChannelViewers extends ViewerSet<Following> {
       // Spreads the heartbeats of viewers that connected at the same moment.
       const spread = this.added++ % this.heartbeats.ticksApart(this.count + 1);
       following.beatDue = this.ticks + 1 + spread;
+      if (sink instanceof PollSink) {
+        following.beatDue = Number.POSITIVE_INFINITY;
+        sink.follow(following);
+      }
       return following;
     });
     if (!added || !this.log.isLevelEnabled('debug')) return;
