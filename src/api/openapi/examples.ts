@@ -80,7 +80,7 @@ export const polled = {
 
 /** The first bytes of a stream. */
 export const frames = [
-  'retry: 2000\n\n',
+  'retry: 1713\n\n',
   `id: 0f548b34108c-1\nevent: waiting\ndata: ${JSON.stringify({ jobId: id, name: 'steps', attempt: 0, at })}\n\n`,
   `id: 0f548b34108c-4\nevent: progress\ndata: ${JSON.stringify(progress)}\n\n`,
 ].join('');

@@ -17,10 +17,10 @@ import { sendPollAnswer } from './poll-answer.js';
 import { checkPositions, type PollRequest } from './poll-request.js';
 import { endWithServer, noteServer } from './server-end.js';
 
-/** How long an `EventSource` waits before it reconnects, in ms. */
-const RETRY_MS = 2000;
+/** How long an `EventSource` waits before it reconnects, in ms: a random time, so that those of a process that crashes are spread. */
+const RETRY_MS = { min: 1000, spread: 2000 };
+const retryMs = (): number => RETRY_MS.min + Math.floor(Math.random() * RETRY_MS.spread);
 const retry = (ms: number): string => `retry: ${ms}\n\n`;
-const RETRY = retry(RETRY_MS);
 
 /** A request for a stream whose viewer has not been admitted or refused yet. */
 export class PendingStream {
@@ -82,7 +82,7 @@ export class PendingStream {
    * @returns `undefined` when the viewer has disconnected
    */
   async wait(on: SinkEvents): Promise<StreamSink | undefined> {
-    this.sink = await this.begin(`${RETRY}${WAITING}`, on);
+    this.sink = await this.begin(`${retry(retryMs())}${WAITING}`, on);
     return this.sink;
   }
 
@@ -109,7 +109,7 @@ export class PendingStream {
     if (sink?.destroyed) return undefined;
     this.countFor('streams');
     if (this.poll) return this.beginPoll(this.poll, on);
-    if (!sink) return this.begin(RETRY + head, on);
+    if (!sink) return this.begin(retry(retryMs()) + head, on);
     handOver(sink, on);
     writeTo(sink, head === '' ? HEARTBEAT : Buffer.from(head));
     return sink;
@@ -140,16 +140,16 @@ export class PendingStream {
   /**
    * Ends the stream at once, in a way that makes an `EventSource` reconnect: after any status but 200 it would not (WHATWG
    * HTML, section 9.2.3). Any error is sent in answer to the next request.
-   * @param retryMs when the viewer reconnects, unless the stream was already open
+   * @param inMs when the viewer reconnects, unless the stream was already open
    */
-  comeBack(retryMs = RETRY_MS): void {
+  comeBack(inMs = retryMs()): void {
     if (this.sink) return endStream(this.sink);
     if (this.poll) {
-      const frames = Buffer.from(retry(retryMs));
+      const frames = Buffer.from(retry(inMs));
       return sendPollAnswer(this.res, { isJson: this.poll.isJson, frames, after: this.lastEventId ?? '' });
     }
     this.res.writeHead(200, { ...STREAM_HEADERS, Connection: 'close' });
-    this.res.end(retry(retryMs));
+    this.res.end(retry(inMs));
   }
 }
 

@@ -79,7 +79,9 @@ export class ChannelViewers extends ViewerSet<Following> {
     credentials: Credential[],
   ): Promise<void> {
     if (!this.leaving && channels.every(({ over }) => over)) return stream.finish();
-    const added = await this.add(stream, credentials, '', (sink) => {
+    // Until the first heartbeat, a viewer would not know that a silent connection is dead.
+    const first = this.heartbeats.frame(this.heartbeats.ticksApart(this.count + 1) + 1).toString();
+    const added = await this.add(stream, credentials, first, (sink) => {
       const following = this.follow(channels, sink, stream.lastEventId);
       // Spreads the heartbeats of viewers that connected at the same moment.
       const spread = this.added++ % this.heartbeats.ticksApart(this.count + 1);
