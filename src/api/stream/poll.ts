@@ -41,6 +41,8 @@ export class PollSink implements StreamSink {
     this.answered = new Promise((resolve, reject) => {
       this.settle = { resolve, reject };
     });
+    // Whoever has refused the request meanwhile does not wait for it.
+    this.answered.catch(() => {});
     res.once('close', () => this.leave());
     if (request.waitMs > 0) this.timer = setTimeout(() => this.end(), request.waitMs);
   }
