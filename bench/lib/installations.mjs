@@ -1,7 +1,10 @@
 // Headway and the plain peer (Express, BullMQ and better-sse): API, worker and a Redis of their own, as whole processes.
 import { fileURLToPath } from 'node:url';
+import { createKeyspace } from '../../dist/shared/keyspace.js';
+import { inShard } from '../../dist/shared/shards.js';
 import { startMeasured, startRedis, temporaryFolder } from './processes.mjs';
 
+const keyspace = createKeyspace('headway');
 const jobsDir = fileURLToPath(new URL('../job-files', import.meta.url));
 
 /**
@@ -40,7 +43,7 @@ export async function startHeadway({
     jobsPath: '/v1/jobs',
     batchPath: '/v1/jobs:batch',
     completedKeys: (kind) =>
-      Array.from({ length: shards }, (_, i) => `{headway${i ? `~${i}` : ''}}:${kind}:completed`),
+      Array.from({ length: shards }, (_, shard) => keyspace.queueKey(inShard(kind, shard), 'completed')),
   });
 }
 
