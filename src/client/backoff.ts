@@ -16,23 +16,32 @@ export const backoff = (failures: number, base: number, random: () => number = M
   random() * Math.min(visibility.isVisible() ? MAX_MS.visible : MAX_MS.hidden, base * 2 ** failures);
 
 /**
- * Waits for a time, in ms. Resolves early, without an error, when the signal is aborted, the browser comes online, or
- * the page's visibility changes.
+ * Calls a listener when the page may have been asleep or cut off: it was frozen, restored or offline, or its visibility has
+ * changed.
+ * @returns a function that removes the listener
  */
+export function onWake(listener: () => void): () => void {
+  const change = (method: 'addEventListener' | 'removeEventListener'): void => {
+    const { document } = globalThis;
+    for (const type of ['online', 'pageshow']) (globalThis as Partial<EventTarget>)[method]?.(type, listener);
+    for (const type of ['visibilitychange', 'resume']) document?.[method]?.(type, listener);
+  };
+  change('addEventListener');
+  return () => change('removeEventListener');
+}
+
+/** Waits for a time, in ms. Resolves early, without an error, when the signal is aborted, or after {@link onWake}. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  const wakers: Array<[Partial<EventTarget> | undefined, string]> = [
-    [signal, 'abort'],
-    [globalThis, 'online'],
-    [globalThis.document, 'visibilitychange'],
-  ];
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
-      for (const [target, event] of wakers) target?.removeEventListener?.(event, done);
+      stopListening();
+      signal?.removeEventListener('abort', done);
       resolve();
     };
     const timer = setTimeout(done, ms);
-    for (const [target, event] of wakers) target?.addEventListener?.(event, done);
+    const stopListening = onWake(done);
+    signal?.addEventListener('abort', done);
     if (signal?.aborted) done();
   });
 }

@@ -17,6 +17,11 @@ export interface ClientOptions extends ServiceOptions {
   shared?: boolean;
   /** A connection that receives no byte for this long, in ms, is replaced. Defaults to 45000: three heartbeats. */
   silenceMs?: number;
+  /**
+   * A stream that brings no byte for this long after its request, in ms, is given up: a proxy withholds it, or the
+   * connection is dead. The client then polls, and tries a stream again now and then. Defaults to 4000.
+   */
+  mutedMs?: number;
 }
 
 /** Options of a start: `options` of `POST /v1/jobs`, and listeners for the job's events. */
@@ -72,8 +77,9 @@ const firsts = new Map<string, Promise<boolean>>();
  * to {@link JobMap}.
  */
 export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {}) {
-  const { silenceMs = 45_000 } = options;
-  const pool = createSharedPool(options, silenceMs) ?? createLazyPool(options, silenceMs);
+  const { silenceMs = 45_000, mutedMs = 4000 } = options;
+  const patience = { silenceMs, mutedMs };
+  const pool = createSharedPool(options, patience) ?? createLazyPool(options, patience);
 
   return {
     /** Starts a job. Files in its data (`File`, `Blob`, `Buffer`, streams) are uploaded first. @throws ProblemError */

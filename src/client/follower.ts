@@ -21,16 +21,24 @@ function parse(position: string): [prefix: string, offset: number] {
 }
 
 /**
- * Delivers an event to a follower, unless the follower has received it already. Several followers of a topic share one
- * connection, which starts at the oldest position among them.
+ * Moves a follower to a position, unless it has been there already. Several followers of a topic share one connection,
+ * which starts at the oldest position among them.
+ * @returns whether it has moved
+ */
+export function moveTo(follower: Follower, position: string): boolean {
+  const [prefix, offset] = parse(position);
+  const [ownPrefix, ownOffset] = parse(follower.position);
+  if (!follower.active || (prefix === ownPrefix && offset <= ownOffset)) return false;
+  follower.position = position;
+  return true;
+}
+
+/**
+ * Delivers an event to a follower, unless the follower has received it already.
  * @param position the id of the event on its topic; empty for a `reset`
  */
 export function deliver(follower: Follower, event: StreamEvent, position: string): void {
-  const [prefix, offset] = parse(position);
-  const [ownPrefix, ownOffset] = parse(follower.position);
-  if (!follower.active || (prefix === ownPrefix && offset <= ownOffset)) return;
-  follower.position = position;
-  follower.onEvent({ ...event, id: position || undefined });
+  if (moveTo(follower, position)) follower.onEvent({ ...event, id: position || undefined });
 }
 
 /** Sends a follower a `reset`: its earlier events may be outdated, and the current state follows. */

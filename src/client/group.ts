@@ -1,18 +1,20 @@
 import { isPassing, type ProblemError } from './errors.js';
-import { commonPosition, deliver, type Follower, sendReset } from './follower.js';
+import { commonPosition, deliver, type Follower, moveTo, sendReset } from './follower.js';
 import type { StreamEvent } from './parser.js';
-import { openStream, type Status, type Stream } from './stream.js';
+import { openStream, type Patience, type Status, type Stream } from './stream.js';
 import { isTerminal, type Listener, type Topic } from './topic.js';
 
 /**
  * Opens the stream of several topics, each from its position.
  * @param together uses the request for several topics, even for a single one
+ * @param waitS polls instead: the answer ends after the first events, or after this many seconds
  * @throws ProblemError when the stream is refused
  */
 export type Connect = (
   members: Array<Topic & { position: string }>,
   signal: AbortSignal,
   together: boolean,
+  waitS?: number,
 ) => Promise<Response>;
 
 /** One connection for several topics of one kind. It is reopened when topics are added or removed. */
@@ -32,7 +34,7 @@ interface Member {
 }
 
 /** @param onEmpty called when the last topic has left */
-export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => void): Group {
+export function createGroup(connect: Connect, patience: Patience, onEmpty: () => void): Group {
   const members = new Map<string, Member>();
   /** The topics in the request of the open connection, in order, each with its position. */
   let requested: Member[] = [];
@@ -61,7 +63,10 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
     status = 'connecting';
     stream = openStream({
       connect: request,
+      // The events of an overview have no positions.
+      canPoll: [...members.values()][0]?.topic.kind !== 'jobs',
       onEvent: handleEvent,
+      onPosition: handlePosition,
       onStatus(next) {
         seamless = false;
         status = next;
@@ -75,7 +80,7 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
         // Topics that joined too late for this connection.
         if (members.size > 0) schedule();
       },
-      silenceMs,
+      ...patience,
     });
   }
 
@@ -85,7 +90,7 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
     }
   }
 
-  async function request(signal: AbortSignal): Promise<Response> {
+  async function request(signal: AbortSignal, waitS?: number): Promise<Response> {
     requested = [...members.values()];
     const topics = requested.map(({ topic, followers }) => {
       const position = commonPosition(followers);
@@ -97,7 +102,7 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
     });
     positions = topics.map(({ position }) => position);
     const present = requested.flatMap(({ followers }) => [...followers]);
-    const response = await connect(topics, signal, topics.length > 1);
+    const response = await connect(topics, signal, topics.length > 1, waitS);
     for (const follower of present) follower.active = true;
     if (status === 'live') notifyStatus();
     return response;
@@ -115,6 +120,15 @@ export function createGroup(connect: Connect, silenceMs: number, onEmpty: () => 
       if (!moved || i === index) deliverToMember(member, event, (moved && parts[i]) || '');
     }
     if (moved) positions = parts;
+  }
+
+  /** Moves all topics to the positions at the end of a poll, so that the next one continues there. */
+  function handlePosition(id: string): void {
+    positions = requested.length > 1 ? id.split(',') : [id];
+    for (const [i, { followers }] of requested.entries()) {
+      const position = positions[i];
+      if (position) for (const follower of followers) moveTo(follower, position);
+    }
   }
 
   function deliverToMember(member: Member, event: StreamEvent, position: string): void {

@@ -18,12 +18,14 @@ const TEXT_MARK = 'text';
  * requires
  * @param onRetry called with the reconnection time, in ms
  * @param onComment called with the text of each comment
+ * @param onPosition called with an id that has no data: it moves the position, and is no event
  * @returns a function that parses the next piece of text
  */
 export function createParser(
   onEvent: (event: StreamEvent) => void,
   onRetry: (ms: number) => void,
   onComment: (text: string) => void = () => {},
+  onPosition: (id: string) => void = () => {},
 ): (text: string) => void {
   let rest = '';
   let afterCr = false;
@@ -36,6 +38,7 @@ export function createParser(
     if (line === '') {
       if (data !== undefined)
         onEvent({ id, event: event || 'message', data, ...(isText ? { text: true } : {}) });
+      else if (id) onPosition(id);
       id = data = undefined;
       event = '';
       isText = false;

@@ -1,5 +1,6 @@
 import { createGroup, type Group } from './group.js';
 import { call, type ServiceOptions } from './http.js';
+import type { Patience } from './stream.js';
 import type { Pool, Topic } from './topic.js';
 
 /** How many topics share one connection. The header line with their tokens must fit into 8 KiB (nginx). */
@@ -20,7 +21,7 @@ function pathOf(topics: Topic[], together: boolean): string {
 }
 
 /** Follows topics over connections of this thread: one for all jobs and one for all channels, unless there are too many. */
-export function createPool(service: ServiceOptions, silenceMs: number): Pool {
+export function createPool(service: ServiceOptions, patience: Patience): Pool {
   const groups = new Set<{ kind: string; group: Group }>();
 
   return {
@@ -46,7 +47,7 @@ export function createPool(service: ServiceOptions, silenceMs: number): Pool {
       all.find(({ group }) => group.members.has(name)) ??
       all.find((each) => each.kind === kind && each.group.members.size < MAX_TOPICS);
     if (found) return found.group;
-    const created = { kind, group: createGroup(connect, silenceMs, () => groups.delete(created)) };
+    const created = { kind, group: createGroup(connect, patience, () => groups.delete(created)) };
     groups.add(created);
     return created.group;
   }
@@ -55,17 +56,23 @@ export function createPool(service: ServiceOptions, silenceMs: number): Pool {
     topics: Array<Topic & { position: string }>,
     signal: AbortSignal,
     together: boolean,
+    waitS?: number,
   ): Promise<Response> {
     const positions = topics.map(({ position }) => position);
     const tokens = topics.flatMap(({ token }) => token ?? []);
-    return call(service, pathOf(topics, together), {
-      signal,
-      headers: {
-        Accept: 'text/event-stream',
-        ...(positions.some(Boolean) ? { 'Last-Event-ID': positions.join() } : {}),
-        // In a header, because other parties may see the URL.
-        ...(tokens.length > 0 ? { 'Headway-Job-Tokens': tokens.join() } : {}),
+    const path = pathOf(topics, together);
+    return call(
+      service,
+      waitS === undefined ? path : `${path}${path.includes('?') ? '&' : '?'}wait=${waitS}`,
+      {
+        signal,
+        headers: {
+          Accept: 'text/event-stream',
+          ...(positions.some(Boolean) ? { 'Last-Event-ID': positions.join() } : {}),
+          // In a header, because other parties may see the URL.
+          ...(tokens.length > 0 ? { 'Headway-Job-Tokens': tokens.join() } : {}),
+        },
       },
-    });
+    );
   }
 }

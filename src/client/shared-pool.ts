@@ -1,8 +1,9 @@
+import { onWake } from './backoff.js';
 import { type Problem, ProblemError } from './errors.js';
 import { baseUrl, type ServiceOptions } from './http.js';
 import { createLazyPool } from './lazy-pool.js';
 import type { StreamEvent } from './parser.js';
-import type { Status } from './stream.js';
+import type { Patience, Status } from './stream.js';
 import type { Listener, Pool, Topic } from './topic.js';
 
 /** How long to wait for the shared worker, in ms. If its script cannot be loaded, it never responds. */
@@ -11,7 +12,7 @@ const READY_TIMEOUT_MS = 3000;
 /** Messages from a page to the shared worker. */
 export type ToWorker =
   /** The first message: the service to connect to. */
-  | { hello: { service: ServiceOptions; silenceMs: number } }
+  | { hello: { service: ServiceOptions } & Patience }
   /** The name of a lock that this page holds while it is open. */
   | { lock: string }
   | { follow: Topic; n: number }
@@ -36,7 +37,7 @@ export type ToPage =
  */
 export function createSharedPool(
   options: ServiceOptions & { shared?: boolean },
-  silenceMs: number,
+  patience: Patience,
 ): Pool | undefined {
   const { shared = true, fetch, token, headers, credentials } = options;
   if (!shared || fetch || typeof token === 'function' || typeof headers === 'function') return undefined;
@@ -45,7 +46,7 @@ export function createSharedPool(
   return {
     follow(topic, listener) {
       const service = { url: baseUrl(options), token, headers, credentials };
-      pool ??= connect(service, silenceMs);
+      pool ??= connect(service, patience);
       return pool.follow(topic, listener);
     },
   };
@@ -58,7 +59,7 @@ interface Following {
   leave?: () => void;
 }
 
-function connect(service: ServiceOptions, silenceMs: number): Pool {
+function connect(service: ServiceOptions, patience: Patience): Pool {
   const followed = new Map<number, Following>();
   let count = 0;
   let port: MessagePort | undefined;
@@ -74,7 +75,7 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
     worker.onerror = fallBack;
     port = worker.port;
     port.onmessage = ({ data }) => handleMessage(data);
-    send({ hello: { service, silenceMs } });
+    send({ hello: { service, ...patience } });
     const lock = `headway-${Math.random()}`;
     // Held until this page closes, however it closes. (Without locks, the page sends `bye`.)
     void navigator.locks?.request(lock, () => {
@@ -83,7 +84,8 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
     });
     const sendVisibility = (): void => send({ leave: -1, seen: document.visibilityState === 'visible' });
     sendVisibility();
-    addEventListener('visibilitychange', sendVisibility);
+    // The worker cannot see that the page was asleep.
+    onWake(sendVisibility);
     addEventListener('pagehide', () => send({ bye: true }));
     // Restored from the back/forward cache: the worker has forgotten this page.
     addEventListener('pageshow', ({ persisted }) => {
@@ -118,7 +120,7 @@ function connect(service: ServiceOptions, silenceMs: number): Pool {
     clearTimeout(timer);
     send({ bye: true });
     port?.close();
-    const pool = createLazyPool(service, silenceMs);
+    const pool = createLazyPool(service, patience);
     ownPool = pool;
     for (const following of followed.values()) {
       following.leave = pool.follow(following.topic, following.listener);

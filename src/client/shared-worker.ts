@@ -38,9 +38,9 @@ addEventListener('connect', (event) => {
 
   port.onmessage = ({ data }: MessageEvent<ToWorker>) => {
     if ('hello' in data) {
-      const { service, silenceMs } = data.hello;
-      const key = JSON.stringify([service, silenceMs]);
-      pool = pools.get(key) ?? createPool(service, silenceMs);
+      const { service, ...patience } = data.hello;
+      const key = JSON.stringify([service, patience]);
+      pool = pools.get(key) ?? createPool(service, patience);
       pools.set(key, pool);
       void held.then((lock) => send({ ready: lock }));
     } else if ('lock' in data) {
@@ -62,7 +62,7 @@ addEventListener('connect', (event) => {
       leaves.delete(data.leave);
       if (data.seen) {
         seen.add(port);
-        // A visible tab reconnects at once: see `pause`.
+        // A visible tab reconnects at once: see `onWake`.
         dispatchEvent(new Event('online'));
       } else if (data.seen === false) seen.delete(port);
     } else leaveAll();

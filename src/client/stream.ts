@@ -1,4 +1,4 @@
-import { backoff, pause } from './backoff.js';
+import { backoff, onWake, pause } from './backoff.js';
 import { isPassing, ProblemError, unreachable } from './errors.js';
 import { createParser, type StreamEvent } from './parser.js';
 
@@ -14,21 +14,52 @@ const LATE_MS = 900;
 const READ_MS = 100;
 /** How long a connection may stay silent before it is replaced, in ms. */
 const GIVE_UP_MS = 10_000;
+/** A connection that was silent for this much longer than its timers allow is replaced at once: the page was asleep, in ms. */
+const ASLEEP_MS = 500;
+/** How long the first request after a loss may bring no byte, in ms. It often uses another connection that is dead. */
+const SUSPECT_MS = 600;
+/** The same after a page was asleep, which happens to few pages at once, and how many requests are tried without a delay. */
+const AWAKE_MS = 300;
+const AWAKE_TRIES = 5;
 
 /** The shortest reconnection time accepted from a server, in ms. The backoff limits the longest. */
 const MIN_RETRY_MS = 500;
 
-export interface StreamOptions {
-  /** Requests the stream, from the last position. @throws ProblemError when the stream is refused */
-  connect(signal: AbortSignal): Promise<Response>;
+/** How long a poll waits for an event, in seconds. What is shown must not be older than five seconds. */
+const POLL_S = 3;
+/** The shortest time from the beginning of one poll to the next, in ms. */
+const POLL_MS = 1000;
+/** How long a client polls before it tries a stream again, in ms: at first and at most. */
+const POLLING_MS = { first: 30_000, max: 600_000 };
+/** A stream that ends sooner than this was cut, in ms. After this many in a row, the client polls. */
+const CUT_MS = 10_000;
+const MAX_CUTS = 3;
+
+/** How long a client waits for a connection. */
+export interface Patience {
+  /** A connection that receives no byte, not even a heartbeat, for this long counts as dead, in ms. */
+  silenceMs: number;
+  /** A stream whose first byte takes longer than this, in ms, is withheld. */
+  mutedMs: number;
+}
+
+export interface StreamOptions extends Patience {
+  /**
+   * Requests the stream, from the last position.
+   * @param waitS polls instead: the answer ends after the first events, or after this many seconds
+   * @throws ProblemError when the stream is refused
+   */
+  connect(signal: AbortSignal, waitS?: number): Promise<Response>;
+  /** Whether polls can replace the stream. */
+  canPoll: boolean;
   onEvent(event: StreamEvent): void;
+  /** Called at the end of a poll, with the id from which the next one continues. */
+  onPosition(id: string): void;
   onStatus(status: Status): void;
   /** Called when the stream was refused for good. Resolves to `true` to request it again, after a change. */
   onRefused?(error: ProblemError): Promise<boolean>;
   /** Called when the stream has ended: by the service (204), by a refusal, or by `close`. */
   onEnd(error?: ProblemError): void;
-  /** A connection that receives no byte, not even a heartbeat, for this long counts as dead, in ms. */
-  silenceMs: number;
 }
 
 /** A stream that reconnects until it has ended. */
@@ -39,13 +70,27 @@ export interface Stream {
 }
 
 export function openStream(options: StreamOptions): Stream {
-  const { connect, onEvent, onStatus, onEnd, silenceMs } = options;
+  const { connect, canPoll, onEvent, onStatus, onEnd, silenceMs, mutedMs } = options;
   let status: Status = 'connecting';
   let retry = 2000;
   let failures = 0;
   /** The time until the next data, in ms, as the last heartbeat promised; it may belong to the previous connection. */
   let nextMs = 0;
   let restarting = false;
+  /** When the last byte arrived, or the last request was sent. Not the monotonic clock, which stops while a computer sleeps. */
+  let heardAt = 0;
+  /** Whether the present request has brought a byte. */
+  let heard = false;
+  /** How long the next request may bring none, in ms. */
+  const maxPatienceMs = Math.max(mutedMs, GIVE_UP_MS);
+  const firstPatienceMs = canPoll ? mutedMs : maxPatienceMs;
+  let patienceMs = firstPatienceMs;
+  /** Until when the client polls, and for how long the next time, in ms. */
+  let pollUntil = 0;
+  let pollingMs = POLLING_MS.first;
+  let cuts = 0;
+  /** How many requests may be tried without a delay. */
+  let tries = 0;
   let attempt = new AbortController();
 
   function setStatus(next: Status): void {
@@ -57,32 +102,42 @@ export function openStream(options: StreamOptions): Stream {
   function end(error?: ProblemError): void {
     if (status === 'ended') return;
     setStatus('ended');
+    stopListening();
     attempt.abort();
     onEnd(error);
   }
 
-  /** Reads a connection until it ends or counts as dead. */
-  async function read(signal: AbortSignal): Promise<void> {
+  /** Reads a connection until it ends or counts as dead. @param waitS polls, with this wait */
+  async function read(signal: AbortSignal, waitS: number | undefined): Promise<void> {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const abortIn = (ms: number): void => {
-      timer = setTimeout(() => attempt.abort(), Math.min(ms, silenceMs));
+    const after = (ms: number, then: () => void): void => {
+      clearTimeout(timer);
+      timer = setTimeout(then, ms);
     };
+    const abort = (): void => attempt.abort();
     const handleSilence = (): void => {
+      const wasAsleep = Date.now() - heardAt > nextMs + LATE_MS + READ_MS + ASLEEP_MS;
       if (status === 'live') setStatus('stale');
-      abortIn(GIVE_UP_MS);
       // The next connection may be to a service that promises no heartbeats.
       nextMs = 0;
+      patienceMs = SUSPECT_MS;
+      after(Math.min(GIVE_UP_MS, silenceMs), abort);
+      if (wasAsleep) wake();
     };
     const resetTimer = (): void => {
-      clearTimeout(timer);
-      if (!nextMs) return abortIn(silenceMs);
-      timer = setTimeout(() => {
-        timer = setTimeout(handleSilence, READ_MS);
-      }, nextMs + LATE_MS);
+      if (nextMs) after(nextMs + LATE_MS, () => after(READ_MS, handleSilence));
+      else after(silenceMs, abort);
     };
-    resetTimer();
+    heard = false;
+    heardAt = Date.now();
+    if (!waitS) after(Math.min(patienceMs, silenceMs), abort);
+    else
+      after((waitS + 1) * 1000, () => {
+        if (status === 'live') setStatus('stale');
+        after(patienceMs, abort);
+      });
     try {
-      const response = await connect(signal);
+      const response = await connect(signal, waitS);
       if (response.status === 204) return end();
       if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
         response.body?.cancel().catch(() => {});
@@ -112,14 +167,17 @@ export function openStream(options: StreamOptions): Stream {
           if (word === 'next') nextMs = Number(ms);
           if (isWaiting && status === 'live') setStatus('stale');
         },
+        options.onPosition,
       );
       const reader = response.body?.getReader();
       while (reader) {
         const { value, done } = await reader.read();
         // Data left on an aborted connection would be delivered twice.
         if (done || signal.aborted) return;
+        heard = true;
+        heardAt = Date.now();
         feed(decoder.decode(value, { stream: true }));
-        resetTimer();
+        if (waitS === undefined) resetTimer();
         if (!isWaiting) setStatus('live');
       }
     } finally {
@@ -127,15 +185,43 @@ export function openStream(options: StreamOptions): Stream {
     }
   }
 
+  /** Polls from now on, and tries a stream again later. Not all clients at the same time. */
+  function startPolling(): void {
+    pollUntil = Date.now() + pollingMs * (0.75 + Math.random() / 2);
+    pollingMs = Math.min(pollingMs * 2, POLLING_MS.max);
+    cuts = 0;
+  }
+
+  /** Draws conclusions from a stream that has ended, without a refusal. */
+  function judge(startedAt: number): void {
+    const isMuted = !heard && attempt.signal.aborted;
+    const lived = Date.now() - startedAt;
+    if (lived > CUT_MS) {
+      cuts = 0;
+      pollingMs = POLLING_MS.first;
+    } else if (!isMuted) cuts++;
+    if (canPoll && (isMuted || cuts >= MAX_CUTS)) startPolling();
+  }
+
   async function run(): Promise<void> {
+    /** Whether the previous request was a poll that was answered. */
+    let polled = false;
     while (status !== 'ended') {
       restarting = false;
       attempt = new AbortController();
+      const startedAt = Date.now();
+      const isPoll = canPoll && startedAt < pollUntil;
       let wait = 0;
       try {
-        await read(attempt.signal);
+        // The first answer of a poll is what there is now.
+        await read(attempt.signal, isPoll ? (polled ? POLL_S : 0) : undefined);
+        polled = isPoll && !attempt.signal.aborted;
+        if (!restarting && !isPoll) judge(startedAt);
       } catch (error) {
-        if (!attempt.signal.aborted) {
+        polled = false;
+        if (attempt.signal.aborted) {
+          if (!restarting && !isPoll) judge(startedAt);
+        } else {
           const problem = error instanceof ProblemError ? error : unreachable('the stream', error);
           if (isPassing(problem)) wait = Number(problem.problem.retryAfterMs ?? 0);
           else if (await options.onRefused?.(problem)) restarting = true;
@@ -143,18 +229,55 @@ export function openStream(options: StreamOptions): Stream {
         }
       }
       if (restarting || (status as Status) === 'ended') continue;
+      if (heard) {
+        tries = 0;
+        patienceMs = firstPatienceMs;
+      } else if (tries > 0 && attempt.signal.aborted) {
+        tries--;
+        continue;
+      } else patienceMs = Math.min(patienceMs * 2, maxPatienceMs);
+      if (polled) {
+        failures = 0;
+        const restMs = startedAt + POLL_MS - Date.now();
+        attempt = new AbortController();
+        if (restMs > 0) await pause(restMs, attempt.signal);
+        continue;
+      }
+      // Polls that fail say nothing about streams.
+      if (isPoll) pollUntil = 0;
+      // What a stream withholds, a poll brings at once.
+      else if (Date.now() < pollUntil) continue;
       if (status === 'live') setStatus('stale');
       attempt = new AbortController();
       await pause(wait + backoff(failures++, retry), attempt.signal);
     }
   }
 
+  /** Reconnects at once if the page was asleep or cut off for so long that the connection may be dead. */
+  const stopListening = onWake(() => {
+    if (
+      globalThis.document?.hidden ||
+      Date.now() - heardAt < (nextMs || GIVE_UP_MS) + LATE_MS + READ_MS + ASLEEP_MS
+    )
+      return;
+    wake();
+  });
+
+  function wake(): void {
+    if (status === 'live') setStatus('stale');
+    patienceMs = AWAKE_MS;
+    tries = AWAKE_TRIES;
+    restart();
+  }
+
+  function restart(): void {
+    restarting = true;
+    attempt.abort();
+  }
+
   void run();
   return {
-    restart() {
-      restarting = true;
-      attempt.abort();
-    },
+    restart,
     close: () => end(),
   };
 }

@@ -1,9 +1,12 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
 import { bundle } from '../support/bundle.js';
 import type { Headway } from '../support/headway.js';
 import { findingsOf, onEachScreen } from '../support/page.js';
+import { startProxy } from '../support/proxy.js';
 import { borrowHeadway } from '../support/shared-headway.js';
 import { startSite, type TestSite } from '../support/site.js';
 import { until } from '../support/until.js';
@@ -266,6 +269,58 @@ describe('the client in a browser', () => {
     });
     expect(announcements.length).toBeLessThanOrEqual(7);
     expect(announcements.at(-1)).toBe('Import of people.csv: Completed');
+  });
+
+  it('moves the bar behind a proxy that withholds the bodies of streams', async () => {
+    site.withholds = true;
+    try {
+      const { id } = await start(60, 100);
+      const page = await open(`/element#${id}`);
+      const opened = performance.now();
+      await until('the bar moves', async () => (await value(page)) > 0);
+      // The stream is given up after four seconds.
+      expect(performance.now() - opened).toBeLessThan(8000);
+      const at = await value(page);
+      await until('the bar moves on', async () => (await value(page)) > at);
+      expect(await page.locator('job-progress').textContent()).not.toContain('Disconnected');
+      await until('the bar is full', async () => (await value(page)) === 100);
+    } finally {
+      site.withholds = false;
+    }
+  });
+
+  it('shows the present state within two seconds after a frozen page wakes, although its connections are dead', async () => {
+    const proxy = await startProxy(Number(new URL(site.url).port));
+    try {
+      const turns = randomUUID();
+      const job = await headway.client.start('steered', { turns });
+      const page = await context.newPage();
+      await page.goto(`http://127.0.0.1:${proxy.port}/start`);
+      await page.evaluate(`import('/client/index.js').then(({ createClient }) => {
+        globalThis.logs = [];
+        const onEvent = ({ event, data }) => { if (event === 'log') logs.push(data.message); };
+        // A page with a connection of its own, which is frozen with it.
+        createClient({ shared: false }).watchJob(${JSON.stringify(job)}).watch({ onEvent });
+      })`);
+      await headway.connection.lpush(turns, 'log before');
+      await page.waitForFunction('logs.length === 1');
+      const devtools = await browser.newBrowserCDPSession();
+      const { processInfo } = await devtools.send('SystemInfo.getProcessInfo');
+      const renderers = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
+      for (const id of renderers) process.kill(id, 'SIGSTOP');
+      proxy.freeze();
+      await headway.connection.lpush(turns, 'log meanwhile');
+      // Longer than the announced time to the next heartbeat.
+      await sleep(3000);
+      const woke = performance.now();
+      for (const id of renderers) process.kill(id, 'SIGCONT');
+      await page.waitForFunction('logs.length === 2');
+      expect(performance.now() - woke).toBeLessThan(2000);
+      expect(await page.evaluate('logs')).toEqual(['before', 'meanwhile']);
+      await page.close();
+    } finally {
+      proxy.stop();
+    }
   });
 
   it('has no axe findings in the element on any screen', async () => {

@@ -21,7 +21,7 @@ it('adds a job to a connection although the clock was set back by an hour', asyn
       });
       return Promise.resolve(new Response(body, { headers: { 'Content-Type': 'text/event-stream' } }));
     },
-    60_000,
+    { silenceMs: 60_000, mutedMs: 60_000 },
     () => {},
   );
   const listener: Listener = { onEvent: () => {}, onStatus: () => {}, onEnd: () => {} };

@@ -3,7 +3,7 @@ import { build, type OutputChunk, type RolldownOutput } from 'rolldown';
 import { describe, expect, it } from 'vitest';
 
 /** The budget, in bytes after Brotli compression. */
-const BUDGET = 4400;
+const BUDGET = 4450;
 
 /** The size of an entry's code, bundled as for a page: what is loaded first, and what is loaded later. */
 async function sizesOf(entry: string): Promise<{ first: number; later: number; imports: string[] }> {

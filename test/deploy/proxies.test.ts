@@ -92,6 +92,35 @@ describe.skipIf(present.length === 0)('the configurations of proxies', () => {
     session.destroy();
   });
 
+  it.skipIf(!present.includes('nginx'))('a client polls behind an nginx that withholds streams', async () => {
+    const proxy = await startWebProxy('nginx', ports, true);
+    // The certificate of the test.
+    process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+    try {
+      // The built client: its source is checked with the types of browsers.
+      const { createClient } = await import(new URL('../../dist/client/index.js', import.meta.url).href);
+      const client = createClient({ url: proxy.url, mutedMs: 500 });
+      const job = await client.startJob('steps', { count: 40, intervalMs: 100 });
+      const seen: Array<{ event: string; at: number; percent: number }> = [];
+      for await (const { event, data } of job) {
+        seen.push({ event, at: performance.now(), percent: event === 'progress' ? data.percent : -1 });
+      }
+      expect(seen.map(({ event }) => event).filter((event) => !/progress|queue|log/.test(event))).toEqual([
+        'waiting',
+        'active',
+        'completed',
+      ]);
+      const percents = seen.map(({ percent }) => percent).filter((percent) => percent >= 0);
+      expect(percents).toEqual([...new Set(percents)].sort((a, b) => a - b));
+      // While the job ran, and not all at once after its end.
+      const half = seen.find(({ percent }) => percent >= 0 && percent < 60);
+      expect(seen.at(-1)!.at - half!.at).toBeGreaterThan(1000);
+    } finally {
+      delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+      await proxy.stop();
+    }
+  });
+
   // Not in npm test: a proxy has a second for each step, which a machine that runs other tests may not give it.
   const restarts = it.skipIf(process.env.TEST_DEPLOY !== '1');
   restarts('lose no event and no request while they and the API restart', { timeout: 120_000 }, async () => {

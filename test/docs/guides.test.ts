@@ -25,6 +25,16 @@ describe('the code blocks of the guides', () => {
   });
   afterAll(() => headway.stop());
 
+  it('poll: follows a job to its end with curl as it stands', async () => {
+    const script = block('poll').replaceAll('http://127.0.0.1:3000', headway.api.url);
+    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
+      cwd: temporaryFolder(),
+      timeout: 30_000,
+    });
+    expect(stdout).toMatch(/^waiting \n[\s\S]*active \n[\s\S]*progress 100\n[\s\S]*completed \n$/);
+    expect(stdout.match(/^(waiting|active|completed)/gm)).toEqual(['waiting', 'active', 'completed']);
+  });
+
   it('walk: works with curl as it stands', async () => {
     const script = block('walk').replaceAll('http://127.0.0.1:3000', headway.api.url);
     const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
@@ -100,7 +110,7 @@ describe('the code blocks of the guides', () => {
 
   it('dashboard: reads the stream of the dashboard', async () => {
     expect(await runBlock('dashboard')).toMatch(
-      /^retry: 2000\n\nevent: dashboard\ndata: \{"at":\d+,"admin":true/,
+      /^retry: [12]\d{3}\n\nevent: dashboard\ndata: \{"at":\d+,"admin":true/,
     );
   });
 

@@ -51,7 +51,16 @@ describe('an EventSource while Redis is unavailable', () => {
     const { api, client, connection, env, redis } = headway;
     const token = await signer(env.TOKEN_SECRET!)({ sub: 'ada', headway: { admin: true } });
     const job = await client.start('steered', { turns: 'turns' });
+    const poll = (after: string, wait: number): Promise<Response> =>
+      fetch(`${api.url}/v1/jobs/${job.id}/events?token=${job.token}&after=${after}&wait=${wait}`);
+    const { after } = (await (await poll('', 0)).json()) as { after: string };
+    const polls = [poll(after, 50)];
     await away();
+    polls.push(poll(after, 50));
+    // The client of a poll reads its status. Without an answer it would take what it knows for the present state.
+    for (const { status, headers } of await Promise.all(polls)) {
+      expect([status, headers.get('retry-after')]).toEqual([503, '2']);
+    }
     const opened = await Promise.all(
       Object.entries(addresses(api.url, job.id, token, job.token)).map(async ([kind, url]) => {
         const stream = await openStream(url);
@@ -61,8 +70,12 @@ describe('an EventSource while Redis is unavailable', () => {
     for (const { kind, stream } of opened) {
       expect(stream.status, kind).toBe(200);
       expect(stream.headers['content-type'], kind).toMatch('text/event-stream');
-      await until(`${kind} has its reconnection time`, () => stream.retry === 2000);
+      await until(`${kind} has its reconnection time`, () => stream.retry !== undefined);
     }
+    // A random one each, so that the viewers of a process that crashes do not return together.
+    const retries = opened.map(({ stream }) => stream.retry!);
+    expect(Math.min(...retries)).toBeGreaterThanOrEqual(1000);
+    expect(new Set(retries).size).toBeGreaterThan(1);
     const held = opened.filter(({ kind }) => kind !== 'a queue');
     // The comment is repeated, so that a proxy keeps the connection open.
     for (const { kind, stream } of held) {
@@ -79,6 +92,8 @@ describe('an EventSource while Redis is unavailable', () => {
       await call(`${api.url}/v1/channels/public.score`, 'POST', undefined, body);
       return channels.every(({ stream }) => stream.names().includes('score'));
     });
+    const seen = (await (await poll(after, 20)).json()) as { events: Array<{ event: string }> };
+    expect(seen.events.map(({ event }) => event)).not.toContain('waiting');
     for (const { kind, stream } of opened) {
       const first = { dashboard: 'dashboard', channel: 'score', job: 'active', jobs: 'active' };
       const name = kind.split(' ').at(-1)!.replace('channels', 'channel') as keyof typeof first;
@@ -133,21 +148,35 @@ describe('an EventSource while Redis is unavailable', () => {
   });
 });
 
+/** Whether the metrics count a poll. */
+const isPolled = (metrics: string): boolean =>
+  metrics.includes('headway_stream_connects_total{kind="poll"} 1');
+
 describe('a process that is stopping', () => {
   let headway: Headway;
   afterEach(() => headway.stop());
 
   it('ends a stream that is being opened with 200, so that an EventSource reconnects', async () => {
     const gate = temporaryFolder();
-    const env = { AUTHORIZE_MODULE: 'test/authorize/gate.ts', GATE: gate, CHANNEL_RULES: RULES };
+    const env = {
+      ADMIN_TOKEN: ADMIN,
+      AUTHORIZE_MODULE: 'test/authorize/gate.ts',
+      GATE: gate,
+      CHANNEL_RULES: RULES,
+    };
     headway = await startHeadway({ workers: 0, env });
     const { api } = headway;
     const opening = openStream(`${api.url}/stream?channel=gate`);
     await until('it is being opened', () => existsSync(join(gate, 'asked')));
     const other = await openStream(`${api.url}/stream?channel=public.score`);
+    const poll = fetch(`${api.url}/stream?channel=public.score&after=0-0&wait=50`);
+    await until('it waits', async () =>
+      isPolled(await (await call(`${api.url}/metrics`, 'GET', ADMIN)).text()),
+    );
     const stopped = api.stop();
     // From here on the process is stopping.
     await other.ended;
+    expect(await (await poll).json()).toEqual({ events: [], after: '0-0', retry: expect.any(Number) });
     writeFileSync(join(gate, 'open'), '');
     const stream = await opening;
     expect(stream.status).toBe(200);

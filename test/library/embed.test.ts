@@ -145,7 +145,7 @@ describe('Headway embedded in an Express application', () => {
     expect(served.headers.get('connection')).toBe('close');
     await closed;
     await stream.ended;
-    expect(stream.retry).not.toBe(2000);
+    expect(stream.raw()).toMatch(/\nretry: \d+\n\n$/);
     expect((await clientOf(at).get(job)).status).toBe(503);
   });
 

@@ -2,8 +2,14 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What a fault does with a request: answers it itself, or lets it pass with a change. */
-export type Fault = (req: IncomingMessage, res: ServerResponse) => 'pass' | 'taken' | { cutAfter: number };
+/**
+ * What a fault does with a request: answers it itself, or lets it pass with a change. `withhold` passes the head of the
+ * response on, and its body only when the body is complete, as a proxy that buffers does.
+ */
+export type Fault = (
+  req: IncomingMessage,
+  res: ServerResponse,
+) => 'pass' | 'taken' | 'withhold' | { cutAfter: number } | { cutAfterMs: number };
 
 /** An HTTP proxy in front of a server, with faults. Requests are passed on unchanged, so that their signatures stay valid. */
 export interface CutProxy {
@@ -26,6 +32,19 @@ export async function startCutProxy(target: string): Promise<CutProxy> {
     onward.on('response', (answer) => {
       res.writeHead(answer.statusCode ?? 502, answer.headers);
       if (verdict === 'pass') return void answer.pipe(res);
+      // The client has given up.
+      res.on('close', () => onward.destroy());
+      answer.on('error', () => res.destroy());
+      if (verdict === 'withhold') {
+        res.flushHeaders();
+        const body: Buffer[] = [];
+        answer.on('data', (chunk: Buffer) => body.push(chunk));
+        return void answer.on('end', () => res.end(Buffer.concat(body)));
+      }
+      if ('cutAfterMs' in verdict) {
+        answer.pipe(res);
+        return void setTimeout(() => req.socket.destroy(), verdict.cutAfterMs);
+      }
       let sent = 0;
       answer.on('data', (chunk: Buffer) => {
         const part = chunk.subarray(0, Math.max(0, verdict.cutAfter - sent));

@@ -7,6 +7,8 @@ export interface TestSite {
   url: string;
   /** The paths of the open streams. */
   open: string[];
+  /** Passes the head of a stream on, and its body only when it is complete, as a proxy that buffers does. */
+  withholds: boolean;
   /** Returns the highest number of streams that were open at the same time. */
   most(): number;
   stop(): void;
@@ -35,8 +37,15 @@ export async function startSite(api: string, pages: Record<string, string>, port
     }
     const onward = request(`${api}${req.url}`, { method: req.method, headers: req.headers }, (answer) => {
       res.writeHead(answer.statusCode!, answer.headers);
-      answer.pipe(res);
-      if (!answer.headers['content-type']?.startsWith('text/event-stream')) return;
+      const isStream = answer.headers['content-type']?.startsWith('text/event-stream');
+      if (isStream && site.withholds) {
+        res.flushHeaders();
+        const body: Buffer[] = [];
+        answer.on('data', (chunk: Buffer) => body.push(chunk));
+        answer.on('end', () => res.end(Buffer.concat(body)));
+        answer.on('error', () => res.destroy());
+      } else answer.pipe(res);
+      if (!isStream) return;
       open.push(req.url!);
       most = Math.max(most, open.length);
       res.once('close', () => open.splice(open.indexOf(req.url!), 1));
@@ -46,7 +55,8 @@ export async function startSite(api: string, pages: Record<string, string>, port
     req.pipe(onward);
   }).listen(port, '127.0.0.1');
   await until('the site listens', () => server.listening);
-  return {
+  const site: TestSite = {
+    withholds: false,
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     open,
     most: () => most,
@@ -55,4 +65,5 @@ export async function startSite(api: string, pages: Record<string, string>, port
       server.close();
     },
   };
+  return site;
 }

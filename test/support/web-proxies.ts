@@ -37,6 +37,7 @@ interface Place {
   apis: number[];
   certificate: string;
   key: string;
+  withholds: boolean;
 }
 
 const running = new Set<ChildProcess>();
@@ -47,11 +48,12 @@ atExit(() => {
 /**
  * Starts a proxy with the configuration in `deploy/`, changed only in its ports, its name, its certificate and the number of API
  * processes.
+ * @param withholds nginx only: buffers and compresses everything, whatever the API asks for
  */
-export async function startWebProxy(name: ProxyName, apis: number[]): Promise<WebProxy> {
+export async function startWebProxy(name: ProxyName, apis: number[], withholds = false): Promise<WebProxy> {
   const folder = temporaryFolder();
   const [http, https] = [await freePort(), await freePort()];
-  const place = { folder, http, https, apis, ...certificateIn(folder) };
+  const place = { folder, http, https, apis, withholds, ...certificateIn(folder) };
   const { args, reload } = await proxies[name](place);
   const child = spawn(proxyProgram(name)!, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -94,7 +96,7 @@ export async function startWebProxy(name: ProxyName, apis: number[]): Promise<We
 type Start = (place: Place) => Promise<{ args: string[]; reload(child: ChildProcess): void }>;
 
 const proxies: Record<ProxyName, Start> = {
-  async nginx({ folder, http, https, apis, certificate, key }) {
+  async nginx({ folder, http, https, apis, certificate, key, withholds }) {
     const site = edited('nginx/headway.conf', {
       'listen 80;': `listen 127.0.0.1:${http};`,
       'listen [::]:80;': `listen [::1]:${http};`,
@@ -103,6 +105,12 @@ const proxies: Record<ProxyName, Start> = {
       '/etc/nginx/tls/headway.crt': certificate,
       '/etc/nginx/tls/headway.key': key,
       '/var/log/nginx': folder,
+      ...(withholds
+        ? {
+            'proxy_buffering off;':
+              'proxy_buffering on; proxy_ignore_headers X-Accel-Buffering; gzip on; gzip_proxied any; gzip_types *;',
+          }
+        : {}),
     });
     const upstream = edited('nginx/upstream.conf', {
       '    server 127.0.0.1:3000 max_fails=0;\n    server 127.0.0.1:3001 max_fails=0;': apis

@@ -43,6 +43,10 @@ export function traitsOf(req: IncomingMessage): RouteTraits {
   return (req as Routed)[route]?.methods[method] ?? NONE;
 }
 
+/** Whether a request is a long poll of a stream: it is answered at the first event. */
+export const isPoll = (req: Request): boolean =>
+  req.method === 'GET' && req.query.wait !== undefined && traitsOf(req).stream === true;
+
 /** Returns what a request does, if the audit log records it. */
 export function auditedAct(req: Request): Act | undefined {
   const { audit } = traitsOf(req);

@@ -7,7 +7,7 @@ import {
   limitRefusals,
 } from '../../shared/metrics/process-metrics.js';
 import { onAnswered } from '../exchange/exchange.js';
-import { templateOf } from '../exchange/route.js';
+import { isPoll, templateOf } from '../exchange/route.js';
 import { LIMITS } from '../limits/names.js';
 
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PATCH', 'DELETE', 'OPTIONS']);
@@ -16,7 +16,7 @@ const OTHER = 'other';
 
 /**
  * Counts each request when it is answered, by method, path template and status, and measures how long that takes. A stream is
- * counted when it is opened.
+ * counted when it is opened. Long polls are counted, and not measured.
  */
 export function requestMetrics(): RequestHandler {
   httpErrors.beginAtZero(Object.keys(errorCodes));
@@ -27,7 +27,8 @@ export function requestMetrics(): RequestHandler {
     const startedAt = performance.now();
     onAnswered(res, ({ status = 'aborted' }) => {
       httpRequests.at(verb, route, String(status)).value++;
-      httpDuration.at(verb, route).observe((performance.now() - startedAt) / 1000);
+      // How long a poll takes is up to its client.
+      if (!isPoll(req)) httpDuration.at(verb, route).observe((performance.now() - startedAt) / 1000);
     });
     next();
   };

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Request, RequestHandler, Response } from 'express';
 import { onAnswered } from '../exchange/exchange.js';
-import { traitsOf } from '../exchange/route.js';
+import { isPoll, traitsOf } from '../exchange/route.js';
 import { BoundedMap } from './bounded-map.js';
 import type { PrincipalToLimit } from './caller.js';
 import type { Limiter } from './limiter.js';
@@ -17,7 +17,7 @@ export interface CountRequestsOptions {
 }
 
 /**
- * Counts requests against the caller's `requests`. Requests for event streams do not count, because streams have
+ * Counts requests against the caller's `requests`. Requests for event streams, and long polls of them, do not count, because streams have
  * limits of their own, which let all viewers reconnect. Those that fail do count, apart from the others, for their
  * address: otherwise a caller could guess jobs and tokens without a limit.
  */
@@ -53,7 +53,8 @@ export function countRequests({ limiter, identify }: CountRequestsOptions): Requ
 }
 
 const isStream = (req: Request): boolean =>
-  req.method === 'GET' && traitsOf(req).stream === true && Boolean(req.accepts('text/event-stream'));
+  isPoll(req) ||
+  (req.method === 'GET' && traitsOf(req).stream === true && Boolean(req.accepts('text/event-stream')));
 
 /** The part of a request that a file of a page counts as, so that a page with its files counts as little more than one. */
 const FILE_UNITS = 0.05;

@@ -72,9 +72,15 @@ export const schedule = {
   links: scheduleLinks(scheduleId, ''),
 };
 
+/** The answer to a long poll. */
+export const polled = {
+  events: [{ id: '0f548b34108c-4', event: 'progress', data: progress }],
+  after: '0f548b34108c-4',
+};
+
 /** The first bytes of a stream. */
 export const frames = [
-  'retry: 2000\n\n',
+  'retry: 1713\n\n',
   `id: 0f548b34108c-1\nevent: waiting\ndata: ${JSON.stringify({ jobId: id, name: 'steps', attempt: 0, at })}\n\n`,
   `id: 0f548b34108c-4\nevent: progress\ndata: ${JSON.stringify(progress)}\n\n`,
 ].join('');

@@ -1,4 +1,5 @@
 import { MAX_CHANNELS } from '../stream/multiplexed.js';
+import { MAX_WAIT_S } from '../stream/poll-request.js';
 import type { JsonSchema } from './json-schema.js';
 
 /** A Parameter Object of OpenAPI. */
@@ -44,6 +45,18 @@ export const parameters = {
     description: 'Alternative to the header `Last-Event-ID`, for clients that cannot send headers.',
     schema: { type: 'string' },
   },
+  after: {
+    name: 'after',
+    in: 'query',
+    description: 'Alternative to `lastEventId`, or the `after` of the last answer to a long poll.',
+    schema: { type: 'string' },
+  },
+  wait: {
+    name: 'wait',
+    in: 'query',
+    description: `Makes the request a long poll: it is answered at the first event after \`after\`, and otherwise after this many seconds, 0 to ${MAX_WAIT_S}.`,
+    schema: { type: 'string', pattern: '^[0-9]{1,2}$' },
+  },
   retries: {
     name: 'retries',
     in: 'query',
@@ -56,6 +69,9 @@ export type ParameterName = keyof typeof parameters;
 
 /** The two parameters that resume a stream. */
 export const RESUME = ['lastEventIdHeader', 'lastEventId'] as const satisfies ParameterName[];
+
+/** The parameters of a stream that can also be polled. */
+export const RESUME_OR_POLL = [...RESUME, 'after', 'wait'] as const satisfies ParameterName[];
 
 /** Returns a query parameter that can be repeated: `?name=a&name=b`. */
 export const several = (

@@ -1,12 +1,14 @@
+import { z } from 'zod';
 import { customEvent, type EventSpec, jobEvents } from '../../shared/jobs/events/job-events.js';
 import { streamEvents } from '../../shared/jobs/events/stream-events.js';
+import { jsonValue } from '../../shared/jobs/schema.js';
 import { MAX_ROWS } from '../live/query.js';
 import { overviewEvents } from '../overview/events.js';
 import { MAX_CHANNELS } from '../stream/multiplexed.js';
 import { named, ref } from './components.js';
-import { frames } from './examples.js';
-import type { Content, Operation } from './operation.js';
-import { type Parameter, RESUME, several } from './parameters.js';
+import { frames, polled } from './examples.js';
+import { type Content, json, type Operation } from './operation.js';
+import { type Parameter, RESUME_OR_POLL, several } from './parameters.js';
 
 const TAG = 'Streams';
 
@@ -32,6 +34,21 @@ const table = (events: Record<string, EventSpec>): string =>
     ),
   ].join('\n');
 
+const pollSchema = named(
+  'PolledEvents',
+  z.object({
+    events: z.array(
+      z.object({
+        id: z.string().optional().describe('Absent from events about the stream itself'),
+        event: z.string(),
+        data: jsonValue.describe('JSON data as it was published; other data as a string'),
+      }),
+    ),
+    after: z.string().describe('Where the next request continues, as its `after`'),
+    retry: z.number().int().optional().describe('When to send the next request, in ms. Only if not at once'),
+  }),
+);
+
 const stream: Content = {
   'text/event-stream': {
     schema: { type: 'string', description: 'Server-sent events (WHATWG HTML, section 9.2)' },
@@ -45,6 +62,14 @@ const answers = {
   },
   204: { description: 'The viewer has seen the end. `EventSource` does not reconnect' },
 };
+/** The answers of a stream that can also be polled. */
+const pollable = {
+  ...answers,
+  200: {
+    description: `${answers[200].description}. With \`wait\`: the missed events, or else the next one, as JSON or as an event stream that ends`,
+    content: { ...stream, ...json(pollSchema, polled) },
+  },
+};
 
 /** The streams: `/v1/jobs/{id}/events`, `/v1/events`, `/stream` and `/v1/dashboard/events`. */
 export const streamOperations: Operation[] = [
@@ -56,8 +81,8 @@ export const streamOperations: Operation[] = [
     summary: 'Watch a job',
     description: `A new viewer first receives all stored log events and the newest event of each state; a viewer with \`Last-Event-ID\` receives what it has missed. Live events follow, with comments as heartbeats in between. The response ends after the last event. The data of events is JSON:\n\n${table(jobEvents)}\n| any other name | ${customEvent.about} | \`CustomEvent\` |\n\nEvents about the stream itself:\n\n${table(streamEvents)}`,
     access: 'job',
-    parameters: ['jobId', 'retries', ...RESUME],
-    answers,
+    parameters: ['jobId', 'retries', ...RESUME_OR_POLL],
+    answers: pollable,
     errors: ['invalid-request', 'not-acceptable'],
     events: ofJobs,
   },
@@ -85,9 +110,9 @@ export const streamOperations: Operation[] = [
         schema: { type: 'string' },
       },
       'retries',
-      ...RESUME,
+      ...RESUME_OR_POLL,
     ],
-    answers,
+    answers: pollable,
     errors: ['invalid-request', 'forbidden', 'not-acceptable'],
     events: { ...ofJobs, ...refs(overviewEvents) },
   },
@@ -114,9 +139,9 @@ export const streamOperations: Operation[] = [
           'Instead of `last`: replay the log events published since this time, in milliseconds since 1970 or RFC 3339',
         schema: { type: 'string' },
       },
-      ...RESUME,
+      ...RESUME_OR_POLL,
     ],
-    answers,
+    answers: pollable,
     errors: ['invalid-request', 'forbidden', 'not-found', 'gone', 'not-acceptable'],
     events: refs(streamEvents),
   },

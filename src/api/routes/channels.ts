@@ -22,8 +22,8 @@ import { methods } from '../http/problem.js';
 import { scopedKey } from '../jobs/idempotency.js';
 import type { StreamDoor } from '../stream/door.js';
 import type { OpenJobChannel } from '../stream/job-channel.js';
-import { MAX_CHANNELS, type MultiplexedChannel, positionsOf } from '../stream/multiplexed.js';
-import { type PendingStream, requireStream } from '../stream/pending-stream.js';
+import { MAX_CHANNELS, type MultiplexedChannel } from '../stream/multiplexed.js';
+import type { PendingStream } from '../stream/pending-stream.js';
 import type { ChannelViewers } from '../stream/viewers.js';
 
 const DEFAULT_CHANNEL = 'sse';
@@ -95,8 +95,8 @@ export function channelRoutes({
         names.push(name);
       }
     }
-    requireStream(req);
-    const positions = positionsOf(stream.lastEventId, names.length);
+    stream.requireAccepted();
+    const positions = stream.positions(names.length);
     const channels = await Promise.all(
       names.map(async (name, i): Promise<MultiplexedChannel> => {
         const jobId = jobOfChannel(name);

@@ -8,8 +8,8 @@ import { methods } from '../http/problem.js';
 import type { OverviewSubject, OverviewViewers } from '../overview/viewers.js';
 import type { StreamDoor } from '../stream/door.js';
 import { followsRetries, type OpenJobChannel } from '../stream/job-channel.js';
-import { MAX_CHANNELS, positionsOf } from '../stream/multiplexed.js';
-import { type PendingStream, requireStream } from '../stream/pending-stream.js';
+import { MAX_CHANNELS } from '../stream/multiplexed.js';
+import type { PendingStream } from '../stream/pending-stream.js';
 import type { ChannelViewers } from '../stream/viewers.js';
 import { createWatchTracer } from '../stream/watch-trace.js';
 
@@ -49,7 +49,8 @@ export function eventRoutes({
     if (jobsOf === undefined && queue === undefined) return watchJobs(req, stream);
     const overview =
       jobsOf === undefined ? await queueOf(req, String(queue)) : await mineOf(req, String(jobsOf));
-    requireStream(req);
+    stream.refusePoll();
+    stream.requireAccepted();
     await overviews.answer(stream, overview, overview.credential);
   }
 
@@ -79,9 +80,9 @@ export function eventRoutes({
     const jobIds = jobIdsOf(req);
     const credentials: Array<Credential | undefined> = [];
     for (const jobId of jobIds) credentials.push((await access.authorize(req, jobId)).credential);
-    requireStream(req);
+    stream.requireAccepted();
     const stays = followsRetries(req);
-    const positions = positionsOf(stream.lastEventId, jobIds.length);
+    const positions = stream.positions(jobIds.length);
     const channels = await Promise.all(jobIds.map((jobId, i) => openJobChannel(jobId, positions[i], stays)));
     await viewers.answer(stream, channels, distinct(credentials));
     traceWatch(stream, jobIds);

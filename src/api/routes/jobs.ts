@@ -31,7 +31,7 @@ import type { JobLimits } from '../limits/jobs.js';
 import type { Limiter } from '../limits/limiter.js';
 import type { StreamDoor } from '../stream/door.js';
 import { followsRetries, type OpenJobChannel } from '../stream/job-channel.js';
-import { type PendingStream, requireStream } from '../stream/pending-stream.js';
+import type { PendingStream } from '../stream/pending-stream.js';
 import type { ChannelViewers } from '../stream/viewers.js';
 import { createWatchTracer } from '../stream/watch-trace.js';
 
@@ -200,9 +200,10 @@ export function jobRoutes(options: JobRoutesOptions): Router {
 
   async function watchJob(req: Request, stream: PendingStream): Promise<void> {
     const { jobId, credential } = await access.authorize(req);
-    requireStream(req);
+    stream.requireAccepted();
     const stays = followsRetries(req);
-    const channel = await openJobChannel(jobId, stream.lastEventId, stays);
+    const [position] = stream.positions(1);
+    const channel = await openJobChannel(jobId, position, stays);
     await viewers.answer(stream, [channel], credential ? [credential] : []);
     traceWatch(stream, [jobId]);
   }

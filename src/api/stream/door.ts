@@ -11,6 +11,7 @@ import type { StreamAdmission } from './admission.js';
 import { WAITING } from './frames.js';
 import type { SinkEvents, StreamSink } from './handshake.js';
 import { lastEventIdOf, PendingStream } from './pending-stream.js';
+import { pollRequestOf } from './poll-request.js';
 import { dismissStream, endInWaves, leavingRetryMs, type Waves } from './waves.js';
 
 /** How often waiting streams are tried again, in ms. */
@@ -46,6 +47,7 @@ export interface StreamDoorOptions {
  * - While Redis does not answer, a stream is opened without data. It begins when Redis answers.
  * - While this process stops, a stream is ended at once. The viewer reconnects to another process.
  * - While this process is overloaded, a new stream is refused with 503. A viewer that returns is told to come back later.
+ * - A long poll is refused like any other request: its client reads the status.
  * - When too many streams wait, or the operator's code times out, a stream is ended at once, and the viewer reconnects
  *   later. Asking that code again would slow it down further.
  */
@@ -70,17 +72,20 @@ export class StreamDoor {
   /** Returns the handler of a route that answers with a stream. */
   handler(admit: Admit): RequestHandler {
     return async (req, res) => {
-      const isStream = req.method === 'GET' && Boolean(req.accepts('text/event-stream'));
-      if (isStream && this.options.overload?.streams) {
+      const poll = pollRequestOf(req);
+      const isStream = req.method === 'GET' && !poll && Boolean(req.accepts('text/event-stream'));
+      const isCounted = isStream || (req.method === 'GET' && poll !== undefined);
+      if (isCounted && this.options.overload?.streams) {
         // A viewer that returns is not new, and an `EventSource` does not come back after a 503.
-        if (lastEventIdOf(req) === undefined) throw overloaded('new streams');
+        if (poll || lastEventIdOf(req) === undefined) throw overloaded('new streams');
         return new PendingStream(req, res).comeBack(reconnectMs());
       }
-      const admitted = isStream && !this.leaving ? this.options.admission?.accept(req, res) : undefined;
-      const stream = new PendingStream(req, res, admitted);
-      if (isStream && this.leaving) return stream.comeBack(leavingRetryMs(this.leaving));
+      const admitted = isCounted && !this.leaving ? this.options.admission?.accept(req, res) : undefined;
+      const stream = new PendingStream(req, res, admitted, poll);
+      if (isCounted && this.leaving) return stream.comeBack(leavingRetryMs(this.leaving));
       try {
         await admit(req, stream);
+        await stream.answered();
       } catch (error) {
         if (!isStream) throw error;
         if (this.leaving) return stream.comeBack(leavingRetryMs(this.leaving));

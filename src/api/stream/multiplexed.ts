@@ -46,6 +46,8 @@ const LF = 0x0a;
 export class MultiplexedStream {
   beatDue = 0;
   private readonly members: Subscription[] = [];
+  /** Which channel each member is. */
+  private readonly indexes: number[] = [];
   private readonly positions: string[];
   private open: number;
   /** Rotates which member writes first when the sink takes frames again. */
@@ -61,7 +63,12 @@ export class MultiplexedStream {
     this.open = channels.filter(({ over }) => !over).length;
     for (const [index, { name, after, over, stays }] of channels.entries()) {
       if (over) continue;
-      const member: Sink = { write: (frame) => this.write(index, frame), end: () => this.finished() };
+      const member: Sink = {
+        write: (frame) => this.write(index, frame),
+        end: () => this.finished(),
+        caughtUp: () => this.sink.caughtUp?.(),
+      };
+      this.indexes.push(index);
       this.members.push(hub.subscribe(name, member, { lastEventId: this.positions[index], after, stays }));
     }
   }
@@ -82,6 +89,16 @@ export class MultiplexedStream {
   /** How many events were written. */
   get events(): number {
     return this.members.reduce((sum, { events }) => sum + events, 0);
+  }
+
+  /** The positions in all channels: the id from which the viewer can continue. */
+  get position(): string {
+    const positions = [...this.positions];
+    for (const [i, member] of this.members.entries()) {
+      const index = this.indexes[i] ?? i;
+      positions[index] = member.position || (positions[index] ?? '');
+    }
+    return positions.join();
   }
 
   noteBackpressure(more: boolean): void {

@@ -16,7 +16,7 @@ export function observeStreams(
   sets: Array<ViewerSet<unknown>>,
 ): () => void {
   const kinds = sets.map(({ kind }) => kind);
-  streamConnects.beginAtZero(kinds);
+  streamConnects.beginAtZero([...kinds, 'poll']);
   streamReconnects.beginAtZero(kinds);
   streamResets.beginAtZero(RESET_REASONS);
   const removals = [

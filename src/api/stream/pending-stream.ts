@@ -11,12 +11,16 @@ import {
   STREAM_HEADERS,
   type StreamSink,
 } from './handshake.js';
+import { positionsOf } from './multiplexed.js';
+import { PollSink } from './poll.js';
+import { sendPollAnswer } from './poll-answer.js';
+import { checkPositions, type PollRequest } from './poll-request.js';
 import { endWithServer, noteServer } from './server-end.js';
 
-/** How long an `EventSource` waits before it reconnects, in ms. */
-const RETRY_MS = 2000;
+/** How long an `EventSource` waits before it reconnects, in ms: a random time, so that those of a process that crashes are spread. */
+const RETRY_MS = { min: 1000, spread: 2000 };
+const retryMs = (): number => RETRY_MS.min + Math.floor(Math.random() * RETRY_MS.spread);
 const retry = (ms: number): string => `retry: ${ms}\n\n`;
-const RETRY = retry(RETRY_MS);
 
 /** A request for a stream whose viewer has not been admitted or refused yet. */
 export class PendingStream {
@@ -30,9 +34,47 @@ export class PendingStream {
     readonly res: Response,
     /** Counts the stream for the limits; absent for one that is not counted. */
     private readonly admitted?: AdmittedStream,
+    /** Present if the request is a long poll, which is answered at the first event. */
+    private readonly poll?: PollRequest,
   ) {
     this.lastEventId = lastEventIdOf(req);
     noteServer(req.socket);
+  }
+
+  /**
+   * Returns the viewer's position in each of its channels; empty for none.
+   * @throws HeadwayError `invalid-request` for a poll from an unknown position
+   */
+  positions(channels: number): string[] {
+    const positions = positionsOf(this.lastEventId, channels);
+    if (this.poll && this.lastEventId !== undefined) checkPositions(this.lastEventId, positions);
+    return positions;
+  }
+
+  /**
+   * Refuses requests whose client does not accept the answer.
+   * @throws HeadwayError `not-acceptable`
+   */
+  requireAccepted(): void {
+    if (!this.poll) requireStream(this.req);
+    else if (!this.req.accepts(['application/json', 'text/event-stream'])) {
+      throw new HeadwayError(
+        'not-acceptable',
+        'With wait, the answer is JSON or an event stream: accept application/json or text/event-stream.',
+      );
+    }
+  }
+
+  /** @throws HeadwayError `invalid-request` for a poll */
+  refusePoll(): void {
+    if (this.poll) {
+      throw new HeadwayError('invalid-request', 'wait cannot be used here: these events have no ids.');
+    }
+  }
+
+  /** Resolves when a poll has been answered, at once for a stream. @throws HeadwayError if the answer is an error */
+  async answered(): Promise<void> {
+    if (this.sink instanceof PollSink) await this.sink.answered;
   }
 
   /**
@@ -40,7 +82,7 @@ export class PendingStream {
    * @returns `undefined` when the viewer has disconnected
    */
   async wait(on: SinkEvents): Promise<StreamSink | undefined> {
-    this.sink = await this.begin(`${RETRY}${WAITING}`, on);
+    this.sink = await this.begin(`${retry(retryMs())}${WAITING}`, on);
     return this.sink;
   }
 
@@ -61,12 +103,13 @@ export class PendingStream {
   async open(on: SinkEvents, head = ''): Promise<StreamSink | undefined> {
     const { sink } = this;
     if (this.req.method === 'HEAD') {
-      this.res.set(STREAM_HEADERS).end();
+      this.res.set(this.poll ? { 'Cache-Control': 'no-store' } : STREAM_HEADERS).end();
       return undefined;
     }
     if (sink?.destroyed) return undefined;
     this.countFor('streams');
-    if (!sink) return this.begin(RETRY + head, on);
+    if (this.poll) return this.beginPoll(this.poll, on);
+    if (!sink) return this.begin(retry(retryMs()) + head, on);
     handOver(sink, on);
     writeTo(sink, head === '' ? HEARTBEAT : Buffer.from(head));
     return sink;
@@ -79,6 +122,15 @@ export class PendingStream {
     return sink;
   }
 
+  private beginPoll(poll: PollRequest, on: SinkEvents): PollSink | undefined {
+    const { req, res } = this;
+    if (req.socket.destroyed) return undefined;
+    const sink = new PollSink(res, poll, this.lastEventId ?? '', on);
+    this.sink = sink;
+    endWithServer(req.socket, sink);
+    return sink;
+  }
+
   /** Answers with 204, which stops a browser from reconnecting (WHATWG HTML, section 9.2.3): nothing will follow. */
   finish(): void {
     if (this.sink) this.comeBack();
@@ -88,12 +140,16 @@ export class PendingStream {
   /**
    * Ends the stream at once, in a way that makes an `EventSource` reconnect: after any status but 200 it would not (WHATWG
    * HTML, section 9.2.3). Any error is sent in answer to the next request.
-   * @param retryMs when the viewer reconnects, unless the stream was already open
+   * @param inMs when the viewer reconnects, unless the stream was already open
    */
-  comeBack(retryMs = RETRY_MS): void {
+  comeBack(inMs = retryMs()): void {
     if (this.sink) return endStream(this.sink);
+    if (this.poll) {
+      const frames = Buffer.from(retry(inMs));
+      return sendPollAnswer(this.res, { isJson: this.poll.isJson, frames, after: this.lastEventId ?? '' });
+    }
     this.res.writeHead(200, { ...STREAM_HEADERS, Connection: 'close' });
-    this.res.end(retry(retryMs));
+    this.res.end(retry(inMs));
   }
 }
 
@@ -106,6 +162,6 @@ export function requireStream(req: Request): void {
 
 /** The id of the last event that the viewer has seen, from the header, or from the query for clients without headers. */
 export function lastEventIdOf(req: Request): string | undefined {
-  const id = req.get('last-event-id') || req.query.lastEventId;
+  const id = req.get('last-event-id') || req.query.after || req.query.lastEventId;
   return typeof id === 'string' && id !== '' ? id : undefined;
 }

@@ -8,6 +8,7 @@ import type { Revoked } from '../auth/revocations.js';
 import { EXPIRED, REVOKED } from './frames.js';
 import { endStream, noteEnd, noteEvents, type SinkEvents, type StreamSink } from './handshake.js';
 import type { PendingStream } from './pending-stream.js';
+import { PollSink } from './poll.js';
 import { dismissStream, endInWaves, leavingRetryMs, type Waves } from './waves.js';
 
 /** Maximum number of viewers that are checked at once for revoked credentials. */
@@ -109,8 +110,11 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     }
     const viewer = create(sink);
     this.viewers.set(sink, viewer);
-    streamConnects.at(this.kind).value++;
-    if (stream.lastEventId !== undefined) streamReconnects.at(this.kind).value++;
+    if (sink instanceof PollSink) streamConnects.at('poll').value++;
+    else {
+      streamConnects.at(this.kind).value++;
+      if (stream.lastEventId !== undefined) streamReconnects.at(this.kind).value++;
+    }
     this.timer ??= setInterval(() => this.step(), this.tickMs / this.steps).unref();
     if (credentials.length > 0) {
       this.credentials.set(sink, credentials);

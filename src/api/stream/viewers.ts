@@ -16,6 +16,7 @@ import type { StreamSink } from './handshake.js';
 import { createHeartbeats, type Heartbeats } from './heartbeats.js';
 import { type MultiplexedChannel, MultiplexedStream } from './multiplexed.js';
 import type { PendingStream } from './pending-stream.js';
+import { PollSink } from './poll.js';
 import { ViewerSet, type ViewerSetOptions } from './viewer-set.js';
 
 /** How often viewers are reminded that Redis does not answer, in ms. */
@@ -35,6 +36,8 @@ interface Following {
   beatDue: number;
   /** How many events were written. */
   readonly events: number;
+  /** The viewer's position: the id from which it can continue. */
+  readonly position: string;
   noteBackpressure(more: boolean): void;
   resume(): void;
   close(): void;
@@ -76,11 +79,17 @@ export class ChannelViewers extends ViewerSet<Following> {
     credentials: Credential[],
   ): Promise<void> {
     if (!this.leaving && channels.every(({ over }) => over)) return stream.finish();
-    const added = await this.add(stream, credentials, '', (sink) => {
+    // Until the first heartbeat, a viewer would not know that a silent connection is dead.
+    const first = this.heartbeats.frame(this.heartbeats.ticksApart(this.count + 1) + 1).toString();
+    const added = await this.add(stream, credentials, first, (sink) => {
       const following = this.follow(channels, sink, stream.lastEventId);
       // Spreads the heartbeats of viewers that connected at the same moment.
       const spread = this.added++ % this.heartbeats.ticksApart(this.count + 1);
       following.beatDue = this.ticks + 1 + spread;
+      if (sink instanceof PollSink) {
+        following.beatDue = Number.POSITIVE_INFINITY;
+        sink.follow(following);
+      }
       return following;
     });
     if (!added || !this.log.isLevelEnabled('debug')) return;

@@ -54,6 +54,10 @@ export function createSse(service: ServiceOptions, silenceMs = 45_000) {
             if (withCredentials) from.credentials = 'include';
             stream = openStream({
               silenceMs,
+              // Another service may send nothing before its first event, and cannot be polled.
+              mutedMs: silenceMs,
+              canPoll: false,
+              onPosition() {},
               connect: (signal) =>
                 call(from, path, {
                   signal,

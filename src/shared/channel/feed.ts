@@ -140,7 +140,7 @@ export class Feed {
       return this.writePage(subscription, subscription.rest.page, subscription.rest.next);
     if (!this.connected) return;
     if (subscription.epoch === this.epoch && subscription.offset === this.offset && this.offset > 0) {
-      subscription.state = LIVE;
+      subscription.goLive();
       return;
     }
     if (this.latest && !this.latest.isOld && this.serve(subscription, this.latest)) return;
@@ -263,7 +263,7 @@ export class Feed {
     }
     if (subscription.offset < this.offset) return this.catchUp(subscription);
     subscription.follows = true;
-    subscription.state = LIVE;
+    subscription.goLive();
   }
 
   private finish(subscription: Subscription): void {

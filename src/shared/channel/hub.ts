@@ -61,7 +61,9 @@ export class ChannelHub {
     }: { lastEventId?: string | undefined; after?: number | undefined; stays?: boolean | undefined } = {},
   ): Subscription {
     const key = channelKeys(this.options.keyspace, checkChannelName(channel))[0];
-    const since = (lastEventId && parseEventId(lastEventId)) || NOTHING_SEEN;
+    const given = lastEventId ? parseEventId(lastEventId) : undefined;
+    // The first event has the offset 1: a viewer before it has seen nothing, in whichever epoch.
+    const since = given && given.offset > 0 ? given : NOTHING_SEEN;
     let feed = this.feeds.get(key);
     if (!feed) {
       feed = new Feed(channel, this.options.read, this.budget, () => this.drop(key));

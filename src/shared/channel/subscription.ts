@@ -11,6 +11,8 @@ export interface Sink {
   readonly writableLength?: number;
   /** Ends the sink: the channel has ended. */
   end(): void;
+  /** Called when everything that was published before has been written. */
+  caughtUp?(): void;
 }
 
 /**
@@ -33,6 +35,9 @@ export interface Rest {
   page: Page;
   next: number;
 }
+
+/** The position before the first event of any channel. The offset of the first event is 1. */
+const BEGINNING = '0-0';
 
 export const BEHIND = 0;
 export const LIVE = 1;
@@ -67,6 +72,21 @@ export class Subscription {
     /** Whether it continues after the end of the channel, because a job may run again. */
     readonly stays = false,
   ) {}
+
+  /**
+   * The id from which a viewer can continue; empty before the first read. Of a channel that does not exist yet, it is the
+   * beginning.
+   */
+  get position(): string {
+    if (this.epoch !== '') return `${this.epoch}-${this.offset}`;
+    return this.state === BEHIND ? '' : BEGINNING;
+  }
+
+  /** Makes it live: it has everything that was published before. */
+  goLive(): void {
+    this.state = LIVE;
+    this.sink.caughtUp?.();
+  }
 
   /** Writes one frame and advances to its offset. The subscription stalls if the sink accepts no more. */
   writeFrame(frame: Buffer, offset: number): void {

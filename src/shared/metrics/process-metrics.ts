@@ -44,7 +44,7 @@ export const httpRequests = new Counter(
 );
 export const httpDuration = new Histogram(
   'headway_http_request_duration_seconds',
-  'Time until a request was answered. For a stream, until it was opened.',
+  'Time until a request was answered. For a stream, until it was opened. Long polls are not measured.',
   ['method', 'route'],
   [0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
 );

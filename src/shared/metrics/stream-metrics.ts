@@ -2,13 +2,13 @@ import { Counter, Gauge, Histogram } from './instruments.js';
 
 export const streamViewers = new Gauge(
   'headway_stream_viewers',
-  'Open streams: of channels and jobs (channel), of many jobs (overview), of dashboards (dashboard), and those that wait for Redis (waiting).',
+  'Open streams: of channels and jobs, with waiting long polls (channel), of many jobs (overview), of dashboards (dashboard), and those that wait for Redis (waiting).',
   ['kind'],
 );
 export const streamChannels = new Gauge('headway_stream_channels', 'Channels with a viewer in this process.');
 export const streamConnects = new Counter(
   'headway_stream_connects_total',
-  'Streams that were opened, including reconnects.',
+  'Streams that were opened, including reconnects, and long polls (poll).',
   ['kind'],
 );
 export const streamReconnects = new Counter(

@@ -35,9 +35,9 @@ describe('the HTTP API', () => {
       'cache-control': 'no-cache, no-transform',
       'x-accel-buffering': 'no',
     });
-    expect(stream.raw().startsWith('retry: 2000\n\nid: ')).toBe(true);
+    expect(stream.raw()).toMatch(/^retry: [12]\d{3}\n\n: next \d+\n\nid: /);
     expect(stream.raw().endsWith('\n:end\n\n')).toBe(true);
-    const frames = stream.raw().split('\n\n').slice(1, -1);
+    const frames = stream.raw().split('\n\n').slice(2, -1);
     for (const frame of frames) {
       expect(frame).toMatch(/^id: [0-9a-f]{12}-\d+\nevent: [a-z]+\ndata: \{.*\}(\n:end)?$/);
     }

@@ -4,6 +4,7 @@ export const streamCases: Record<string, OperationCases> = {
   watchJob: {
     good: [
       ['a job', 200, async (world) => ofJob(await world.ended())],
+      ['a long poll', 200, async (world) => ({ ...ofJob(await world.ended()), query: { wait: '0' } })],
       [
         'a job after its end',
         204,
@@ -15,6 +16,7 @@ export const streamCases: Record<string, OperationCases> = {
     ],
     bad: [
       ['an unknown job', 404, () => ({ path: { id: 'steps.none' } })],
+      ['a negative wait', 400, () => ({ path: { id: 'steps.none' }, query: { wait: '-1' } })],
       [
         'with another Accept header',
         406,
@@ -49,6 +51,7 @@ export const streamCases: Record<string, OperationCases> = {
     ],
     bad: [
       ['no job', 400, () => ({})],
+      ['a long poll of an overview', 400, () => ({ query: { queue: 'steps', wait: '0' }, headers: admin })],
       ['two selections at once', 400, () => ({ query: { job: 'steps.1', jobs: 'mine' } })],
       ['the jobs of an unidentified caller', 401, () => ({ query: { jobs: 'mine' } })],
       ['a queue, by a user', 403, (world) => ({ query: { queue: 'steps' }, headers: bearer(world.user) })],
@@ -63,6 +66,11 @@ export const streamCases: Record<string, OperationCases> = {
         () => ({ query: { channel: ['public.a'], since: '2026-01-01T00:00:00Z' } }),
       ],
       ['two channels', 200, () => ({ query: { channel: ['public.a', 'public.b'], last: '3' } })],
+      [
+        'a long poll',
+        200,
+        () => ({ query: { channel: ['public.a', 'public.b'], wait: '0', after: '0-0,' } }),
+      ],
       [
         'the channel of a job after its end',
         204,
