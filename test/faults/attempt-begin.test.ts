@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
 import { watchToEnd } from '../support/sse.js';
@@ -10,7 +10,21 @@ const MAX_STRIKES = 30;
 
 describe('P1: a fault while attempts begin and end', () => {
   let headway: Headway;
-  afterEach(() => headway.stop());
+  beforeAll(async () => {
+    headway = await startHeadway({
+      env: {
+        WORKER_CONCURRENCY: '10',
+        MAX_STALLS: '1000',
+        // A job whose worker did not get the answer to its call runs again when its lock has expired.
+        LOCK_DURATION_MS: '5000',
+        STALLED_INTERVAL_MS: '1000',
+        JOBS_DIR: jobsDir('parent-of-two', 'kid'),
+        // After each cut, a worker connects again for each kind of job.
+        WORKER_JOBS: 'steps,parent-of-two,kid',
+      },
+    });
+  });
+  afterAll(() => headway.stop());
 
   it.each([
     ['connections are cut', 'steps'],
@@ -18,9 +32,6 @@ describe('P1: a fault while attempts begin and end', () => {
     ['connections are cut', 'parent-of-two'],
     ['Redis refuses writes', 'parent-of-two'],
   ])('%s: fails no job (%s)', async (what, name) => {
-    headway = await startHeadway({
-      env: { WORKER_CONCURRENCY: '10', MAX_STALLS: '1000', JOBS_DIR: jobsDir('parent-of-two', 'kid') },
-    });
     const options = { attempts: 1 };
     // `parent-of-two` also starts children.
     const data = (i: number) => (name === 'parent-of-two' ? {} : { count: 3, intervalMs: 10 + i });
@@ -45,11 +56,12 @@ describe('P1: a fault while attempts begin and end', () => {
     const jobs = await Promise.all(
       Array.from({ length: jobCount }, async (_, i) => {
         const body = { name, data: data(i), options };
-        const headers = { 'Idempotency-Key': `attempt-begin-${i}-0123456789` };
+        const headers = { 'Idempotency-Key': `${what} ${name} ${i}`.replaceAll(' ', '-') };
         for (;;) {
           const response = await client.post(body, headers);
           if (response.status === 202) return (await response.json()) as { id: string; token: string };
-          await sleep(50);
+          // As long as a client waits.
+          await sleep(250);
         }
       }),
     );

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { familyJobs } from '../support/family.js';
 import { type Headway, startHeadway } from '../support/headway.js';
@@ -11,21 +11,27 @@ const QUICK = { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', PROGRESS_I
 
 describe('a job with children', () => {
   let headway: Headway;
-  afterEach(() => headway.stop());
-
-  /** Starts Redis, an API, a worker for parents and a worker for children. */
-  async function start(env: Record<string, string> = {}): Promise<{ parents: TestProcess }> {
+  /** The workers that a test has started. */
+  let started: TestProcess[] = [];
+  beforeAll(async () => {
     headway = await startHeadway({
       workers: 0,
       appendOnly: true,
-      env: { ...QUICK, JOBS_DIR: jobsDir(...familyJobs()), ...env },
+      env: { ...QUICK, JOBS_DIR: jobsDir(...familyJobs()) },
     });
-    const [parents, children] = await Promise.all([
-      startWorker({ ...headway.env, WORKER_JOBS: 'tree' }),
-      startWorker({ ...headway.env, WORKER_JOBS: 'leaf' }),
-    ]);
-    headway.workers.push(parents, children);
-    return { parents };
+  });
+  afterEach(async () => {
+    await Promise.all(started.map((worker) => worker.kill()));
+    started = [];
+    await headway.connection.del('begun', 'gate');
+  });
+  afterAll(() => headway.stop());
+
+  /** Starts a worker for parents. */
+  async function startParents(env: Record<string, string> = {}): Promise<TestProcess> {
+    const worker = await startWorker({ ...headway.env, WORKER_JOBS: 'tree', ...env });
+    started.push(worker);
+    return worker;
   }
   const watch = (job: StartedJob): Promise<TestStream> =>
     openStream(headway.client.events(job), { token: job.token });
@@ -41,69 +47,8 @@ describe('a job with children', () => {
     expect(new Set(Object.values(begun))).toEqual(new Set(['1']));
   };
 
-  it('keeps its children when its worker is killed: no child runs twice', async () => {
-    const { parents } = await start();
-    const job = await headway.client.start('tree', { count: 30, gate: 'gate' });
-    const stream = await watch(job);
-    await open(10);
-    await completed(job, 10);
-    await parents.kill('SIGKILL');
-    // These children end while no parent runs.
-    await open(5);
-    await completed(job, 15);
-    headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'tree' }));
-    await stream.waitFor(({ event, data }) => event === 'active' && data.attempt === 2);
-    await open(15);
-    await stream.ended;
-    expect(stream.names().filter((name) => name !== 'progress')).toEqual([
-      'waiting',
-      'active',
-      'stalled',
-      'active',
-      'completed',
-    ]);
-    expect(stream.events.at(-1)!.data.result).toEqual({ sum: 870, missing: 0 });
-    await begunOnce(30);
-  });
-
-  it('leaves its children to the next attempt when its worker is stopped', async () => {
-    const { parents } = await start({ SHUTDOWN_GRACE_MS: '0' });
-    const job = await headway.client.start('tree', { count: 12, gate: 'gate' });
-    const stream = await watch(job);
-    await open(4);
-    await completed(job, 4);
-    await parents.stop();
-    expect(await view(job)).toMatchObject({ state: 'waiting', children: { pending: 8, failed: 0 } });
-    headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'tree' }));
-    await open(8);
-    await stream.ended;
-    expect(stream.events.at(-1)!.data.result).toEqual({ sum: 132, missing: 0 });
-    await begunOnce(12);
-  });
-
-  it('gets the results of children that ran while Redis was restarted', async () => {
-    await start({ LOCK_DURATION_MS: '30000' });
-    const job = await headway.client.start('tree', { count: 20, gate: 'gate' });
-    const stream = await watch(job);
-    await open(6);
-    await completed(job, 6);
-    await headway.redis.kill('SIGTERM');
-    await headway.redis.restart();
-    await open(14);
-    await stream.ended;
-    expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { result: { sum: 380 } } });
-    const bar = stream.events.filter(({ event }) => event === 'progress').map(({ data }) => data.percent);
-    expect(bar).toEqual([...bar].sort((a, b) => a - b));
-    expect(bar.at(-1)).toBe(100);
-    await begunOnce(20);
-  });
-
   it('gets the result of a child that a plain BullMQ worker completed', async () => {
-    headway = await startHeadway({
-      workers: 0,
-      env: { ...QUICK, JOBS_DIR: jobsDir(...familyJobs()) },
-    });
-    headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'tree' }));
+    await startParents();
     const { Worker } = await import('bullmq');
     const job = await headway.client.start('tree', { count: 3 });
     const stream = await watch(job);
@@ -116,27 +61,92 @@ describe('a job with children', () => {
     expect(stream.events.at(-1)!.data.result).toEqual({ sum: 6, missing: 0 });
   });
 
-  it('cancels its children when it fails because its worker died', async () => {
-    const { parents } = await start({ MAX_STALLS: '0' });
-    const job = await headway.client.start('tree', { count: 20, gate: 'gate' });
-    const stream = await watch(job);
-    await until('some children run', async () => (await headway.connection.hlen('begun')) >= 8);
-    await parents.kill('SIGKILL');
-    headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'tree' }));
-    await stream.ended;
-    expect(stream.events.at(-1)!.data.error).toMatchObject({ code: 'stalled' });
-    await until('no child is left', async () => (await view(job)).children.pending === 0);
-  });
+  describe('beside a worker for its children', () => {
+    beforeAll(async () => {
+      // Redis is restarted under it.
+      const lasting = { LOCK_DURATION_MS: '30000' };
+      headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'leaf', ...lasting }));
+    });
 
-  it('cancels its children when it is cancelled between two attempts', async () => {
-    const { parents } = await start({ SHUTDOWN_GRACE_MS: '0' });
-    const job = await headway.client.start('tree', { count: 20, gate: 'gate' });
-    const stream = await watch(job);
-    await until('some children run', async () => (await headway.connection.hlen('begun')) >= 8);
-    await parents.stop();
-    expect((await headway.client.cancel(job)).status).toBe(200);
-    await stream.ended;
-    await until('no child is left', async () => (await view(job)).children.pending === 0);
-    expect((await view(job)).children).toMatchObject({ failed: 20, completed: 0 });
+    it('keeps its children when its worker is killed: no child runs twice', async () => {
+      const parents = await startParents();
+      const job = await headway.client.start('tree', { count: 30, gate: 'gate' });
+      const stream = await watch(job);
+      await open(10);
+      await completed(job, 10);
+      await parents.kill('SIGKILL');
+      // These children end while no parent runs.
+      await open(5);
+      await completed(job, 15);
+      await startParents();
+      await stream.waitFor(({ event, data }) => event === 'active' && data.attempt === 2);
+      await open(15);
+      await stream.ended;
+      expect(stream.names().filter((name) => name !== 'progress')).toEqual([
+        'waiting',
+        'active',
+        'stalled',
+        'active',
+        'completed',
+      ]);
+      expect(stream.events.at(-1)!.data.result).toEqual({ sum: 870, missing: 0 });
+      await begunOnce(30);
+    });
+
+    it('leaves its children to the next attempt when its worker is stopped', async () => {
+      const parents = await startParents({ SHUTDOWN_GRACE_MS: '0' });
+      const job = await headway.client.start('tree', { count: 12, gate: 'gate' });
+      const stream = await watch(job);
+      await open(4);
+      await completed(job, 4);
+      await parents.stop();
+      expect(await view(job)).toMatchObject({ state: 'waiting', children: { pending: 8, failed: 0 } });
+      await startParents();
+      await open(8);
+      await stream.ended;
+      expect(stream.events.at(-1)!.data.result).toEqual({ sum: 132, missing: 0 });
+      await begunOnce(12);
+    });
+
+    it('gets the results of children that ran while Redis was restarted', async () => {
+      await startParents({ LOCK_DURATION_MS: '30000' });
+      const job = await headway.client.start('tree', { count: 20, gate: 'gate' });
+      const stream = await watch(job);
+      await open(6);
+      await completed(job, 6);
+      await headway.redis.kill('SIGTERM');
+      await headway.redis.restart();
+      await open(14);
+      await stream.ended;
+      expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { result: { sum: 380 } } });
+      const bar = stream.events.filter(({ event }) => event === 'progress').map(({ data }) => data.percent);
+      expect(bar).toEqual([...bar].sort((a, b) => a - b));
+      expect(bar.at(-1)).toBe(100);
+      await begunOnce(20);
+    });
+
+    it('cancels its children when it fails because its worker died', async () => {
+      const parents = await startParents({ MAX_STALLS: '0' });
+      const job = await headway.client.start('tree', { count: 20, gate: 'gate' });
+      const stream = await watch(job);
+      await until('some children run', async () => (await headway.connection.hlen('begun')) >= 8);
+      await parents.kill('SIGKILL');
+      await startParents({ MAX_STALLS: '0' });
+      await stream.ended;
+      expect(stream.events.at(-1)!.data.error).toMatchObject({ code: 'stalled' });
+      await until('no child is left', async () => (await view(job)).children.pending === 0);
+    });
+
+    it('cancels its children when it is cancelled between two attempts', async () => {
+      const parents = await startParents({ SHUTDOWN_GRACE_MS: '0' });
+      const job = await headway.client.start('tree', { count: 20, gate: 'gate' });
+      const stream = await watch(job);
+      await until('some children run', async () => (await headway.connection.hlen('begun')) >= 8);
+      await parents.stop();
+      expect((await headway.client.cancel(job)).status).toBe(200);
+      await stream.ended;
+      await until('no child is left', async () => (await view(job)).children.pending === 0);
+      expect((await view(job)).children).toMatchObject({ failed: 20, completed: 0 });
+    });
   });
 });

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
@@ -10,10 +10,14 @@ const ADMIN = { ADMIN_TOKEN: 'the-token-of-the-admin' };
 
 describe('lists of jobs after a failure', () => {
   let headway: Headway;
-  afterEach(() => headway.stop());
+  beforeAll(async () => {
+    const quick = { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', MAX_STALLS: '100' };
+    headway = await startHeadway({ env: { ...ADMIN, ...quick, JOBS_DIR: jobsDir('steered') } });
+  });
+  afterAll(() => headway.stop());
 
-  async function list(query: string): Promise<Array<{ id: string; state: string }>> {
-    const response = await fetch(`${headway.api.url}/v1/jobs?limit=200&${query}`, {
+  async function list(query: string, { api } = headway): Promise<Array<{ id: string; state: string }>> {
+    const response = await fetch(`${api.url}/v1/jobs?limit=200&${query}`, {
       headers: { Authorization: `Bearer ${ADMIN.ADMIN_TOKEN}` },
     });
     expect(response.status).toBe(200);
@@ -26,13 +30,14 @@ describe('lists of jobs after a failure', () => {
       body,
     });
 
+  const ROUNDS = 4;
   it('repeating a batch during which the API was killed starts each job once', async () => {
-    headway = await startHeadway({ env: ADMIN });
     const { connection, env } = headway;
+    const { port } = new URL(headway.api.url);
     const jobs = Array.from({ length: 150 }, () => ({ name: 'steps', data: { count: 1, intervalMs: 0 } }));
     const body = JSON.stringify({ jobs });
     const key = 'a-batch-that-is-interrupted';
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < ROUNDS; round++) {
       const sent = postBatch(body, `${key}-${round}`).catch(() => undefined);
       const before = Number((await connection.get('{headway}:steps:id')) ?? 0);
       // The first round kills the API once the key is stored, the others once the first jobs are queued.
@@ -43,53 +48,56 @@ describe('lists of jobs after a failure', () => {
       );
       await headway.api.kill();
       await sent;
-      headway.api = await startApi(env);
+      headway.api = await startApi({ ...env, PORT: port });
       const again = await postBatch(body, `${key}-${round}`);
       expect(again.status).toBe(202);
       const started = ((await again.json()) as { jobs: StartedJob[] }).jobs;
       expect(new Set(started.map(({ id }) => id)).size).toBe(150);
     }
-    await until('all jobs have completed', async () => {
-      return (await connection.zcard('{headway}:steps:completed')) >= 5 * 150;
-    });
-    expect(await connection.zcard('{headway}:steps:completed')).toBe(5 * 150);
+    const completed = (): Promise<number> => connection.zcard('{headway}:steps:completed');
+    await until('all jobs have completed', async () => (await completed()) >= ROUNDS * 150);
+    expect(await completed()).toBe(ROUNDS * 150);
     await until('all jobs are in the index', async () => {
-      return (await connection.zcard('{headway}.index:all:completed')) === 5 * 150;
+      return (await connection.zcard('{headway}.index:all:completed')) === ROUNDS * 150;
     });
   });
 
   it('show the end of every job after workers were killed', async () => {
-    headway = await startHeadway({
-      workers: 2,
-      env: { ...ADMIN, LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', MAX_STALLS: '100' },
-    });
     const { client, workers, env, connection } = headway;
+    workers.push(await startWorker(env));
+    const done = (): Promise<number> => connection.zcard('{headway}:steps:completed');
+    const before = await done();
+    const tagged = { tags: ['killed'] };
     const jobs = await Promise.all(
       Array.from({ length: 20 }, (_, i) =>
-        client.start('steps', { count: 5, intervalMs: 40, ...(i % 4 === 0 ? { failAt: 3 } : {}) }),
+        client.start('steps', { count: 5, intervalMs: 40, ...(i % 4 === 0 ? { failAt: 3 } : {}) }, tagged),
       ),
     );
     for (let round = 0; round < 6; round++) {
-      const ended = await connection.zcard('{headway}:steps:completed');
+      const ended = await done();
       await until('one more job has completed, or all have', async () => {
-        const now = await connection.zcard('{headway}:steps:completed');
-        return now > ended || now === 15;
+        const now = await done();
+        return now > ended || now === before + 15;
       });
       await workers[round % 2]!.kill();
       workers[round % 2] = await startWorker(env);
     }
     await until('the list shows the end of every job', async () => {
-      return (await list('state=completed')).length === 15 && (await list('state=failed')).length === 5;
+      return (
+        (await list('tag=killed&state=completed')).length === 15 &&
+        (await list('tag=killed&state=failed')).length === 5
+      );
     });
-    expect((await list('')).map(({ id }) => id).sort()).toEqual(jobs.map(({ id }) => id).sort());
+    expect((await list('tag=killed')).map(({ id }) => id).sort()).toEqual(jobs.map(({ id }) => id).sort());
   });
 
   it('list, retention and tombstones survive a Redis that is killed and restarted on its append-only file', async () => {
-    headway = await startHeadway({
+    const own = await startHeadway({
       appendOnly: true,
       env: { ...ADMIN, KEEP_JOBS_MS: '3000' },
     });
-    const { client, redis, api } = headway;
+    onTestFinished(() => own.stop());
+    const { client, redis, api } = own;
     const kept = await client.start('steps', { count: 1, intervalMs: 0 }, { keepMs: 3_600_000, tags: ['a'] });
     const short = await client.start('steps', { count: 1, intervalMs: 0 }, { keepMs: 1000 });
     const due = await client.start('steps', { count: 1, intervalMs: 0 });
@@ -98,18 +106,17 @@ describe('lists of jobs after a failure', () => {
     await redis.restart();
     await until('the API is ready', async () => (await fetch(`${api.url}/readyz`)).status === 200);
     expect((await client.get(short)).status).toBe(410);
-    expect(await list('state=completed&tag=a')).toMatchObject([{ id: kept.id, state: 'completed' }]);
+    expect(await list('state=completed&tag=a', own)).toMatchObject([{ id: kept.id, state: 'completed' }]);
     await until('the second job is removed', async () => (await client.get(due)).status === 410);
-    expect(await list('')).toMatchObject([{ id: kept.id }]);
+    expect(await list('', own)).toMatchObject([{ id: kept.id }]);
   });
 
   it('ends the stream of a job that was removed together with its channel', async () => {
-    headway = await startHeadway({ env: { ...ADMIN, JOBS_DIR: jobsDir('steered') } });
     const { client, connection, workers } = headway;
     const job = await client.start('steered', { turns: 'turns' });
     const stream = await openStream(client.events(job), { token: job.token });
     await stream.waitFor('active');
-    await workers[0]!.kill();
+    await Promise.all(workers.map((worker) => worker.kill()));
     const keys = [...(await connection.keys(`{headway}:*${job.id}*`)), `{headway}:steered:active`];
     await connection.del(...keys, ...(await connection.keys(`headway:{job:${job.id}}*`)));
     // After a lost connection, the API checks the jobs that it serves.

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
 import { randomOfTest } from '../support/random-of-test.js';
@@ -7,49 +7,15 @@ import { until } from '../support/until.js';
 
 describe('when Redis becomes unavailable', () => {
   let headway: Headway;
-  afterEach(() => headway.stop());
-
-  it('viewers of a running job stay connected and miss nothing (restart on the append-only file)', async () => {
+  beforeAll(async () => {
     headway = await startHeadway({
       appendOnly: true,
-      env: { JOBS_DIR: jobsDir('steered') },
+      env: { JOBS_DIR: jobsDir('steered'), LOCK_DURATION_MS: '5000', SHUTDOWN_GRACE_MS: '200' },
     });
-    const { connection, client, redis } = headway;
-    const job = await client.start('steered', { turns: 'turns' });
-    const stream = await openStream(client.events(job), { token: job.token });
-    for (const turn of ['log before', '40']) await connection.lpush('turns', turn);
-    await stream.waitFor('progress');
-    await redis.kill('SIGKILL');
-    await redis.restart();
-    for (const turn of ['log after', '60', 'end']) await connection.lpush('turns', turn);
-    await stream.ended;
-    expect(stream.events.map(({ event, data }) => (event === 'log' ? data.message : event))).toEqual([
-      'waiting',
-      'active',
-      'before',
-      'progress',
-      'after',
-      'progress',
-      'completed',
-    ]);
-    expect(stream.events.map(({ data }) => data.percent).filter(Boolean)).toEqual([40, 60]);
   });
-
-  it('a worker still stops when it is asked to', async () => {
-    headway = await startHeadway({ env: { SHUTDOWN_GRACE_MS: '200' } });
-    const { client, redis, workers } = headway;
-    const job = await client.start('steps', { count: 1000, intervalMs: 100 });
-    await (await openStream(client.events(job), { token: job.token })).waitFor('progress');
-    await redis.kill('SIGKILL');
-    const asked = Date.now();
-    await workers[0]!.stop();
-    // In this time, the worker tries to hand jobs back and gives up.
-    expect(Date.now() - asked).toBeLessThan(10_000);
-    expect(workers[0]!.child.signalCode).toBeNull();
-  });
+  afterAll(() => headway.stop());
 
   it('a job that continues meanwhile is published when Redis is back', async () => {
-    headway = await startHeadway({ appendOnly: true, env: { LOCK_DURATION_MS: '5000', LOG_LEVEL: 'warn' } });
     const { client, redis, workers } = headway;
     const job = await client.start('steps', { count: 40, intervalMs: 50 });
     const stream = await openStream(client.events(job), { token: job.token });
@@ -71,8 +37,76 @@ describe('when Redis becomes unavailable', () => {
     expect(output.split('a BullMQ worker reported an error').length - 1).toBeLessThan(7);
   });
 
-  it('under load and repeatedly, every job ends once and no viewer hangs', async () => {
-    headway = await startHeadway({
+  it('viewers of a running job stay connected and miss nothing (restart on the append-only file)', async () => {
+    const { connection, client, redis } = headway;
+    const job = await client.start('steered', { turns: 'turns' });
+    const stream = await openStream(client.events(job), { token: job.token });
+    for (const turn of ['log before', '40']) await connection.lpush('turns', turn);
+    await stream.waitFor('progress');
+    await redis.kill('SIGKILL');
+    await redis.restart();
+    for (const turn of ['log after', '60', 'end']) await connection.lpush('turns', turn);
+    await stream.ended;
+    expect(stream.events.map(({ event, data }) => (event === 'log' ? data.message : event))).toEqual([
+      'waiting',
+      'active',
+      'before',
+      'progress',
+      'after',
+      'progress',
+      'completed',
+    ]);
+    expect(stream.events.map(({ data }) => data.percent).filter(Boolean)).toEqual([40, 60]);
+  });
+
+  it('requests get 503 with a problem, and succeed as soon as Redis is back', async () => {
+    const { client, redis, api } = headway;
+    const body = { name: 'steps', data: { count: 1, intervalMs: 1 } };
+    const job = await client.start('steps', body.data);
+    await redis.kill('SIGKILL');
+    await until('the API has noticed', async () => (await fetch(`${api.url}/readyz`)).status === 503);
+    for (const response of await Promise.all([client.post(body), client.get(job), client.result(job)])) {
+      expect(response.status).toBe(503);
+      expect(response.headers.get('content-type')).toMatch('application/problem+json');
+      expect(response.headers.get('retry-after')).toBe('2');
+      expect(await response.json()).toMatchObject({ code: 'unavailable' });
+    }
+    expect((await fetch(`${api.url}/healthz`)).status).toBe(200);
+    await redis.restart();
+    await until('the API is ready', async () => (await fetch(`${api.url}/readyz`)).status === 200);
+    expect((await client.post(body)).status).toBe(202);
+  });
+
+  it('requests get 503 while Redis is frozen (SIGSTOP)', async () => {
+    const { client, redis, api } = headway;
+    redis.signal('SIGSTOP');
+    const response = await client.post({ name: 'steps', data: { count: 1, intervalMs: 1 } });
+    expect(response.status).toBe(503);
+    redis.signal('SIGCONT');
+    await until('the API is ready', async () => (await fetch(`${api.url}/readyz`)).status === 200);
+    const job = await client.start('steps', { count: 1, intervalMs: 1 });
+    const stream = await openStream(client.events(job), { token: job.token });
+    await stream.ended;
+    expect(stream.names().at(-1)).toBe('completed');
+  });
+
+  // The last one: the worker has ended, and Redis stays away.
+  it('a worker still stops when it is asked to', async () => {
+    const { client, redis, workers } = headway;
+    const job = await client.start('steps', { count: 1000, intervalMs: 100 });
+    await (await openStream(client.events(job), { token: job.token })).waitFor('progress');
+    await redis.kill('SIGKILL');
+    const asked = Date.now();
+    await workers[0]!.stop();
+    // In this time, the worker tries to hand jobs back and gives up.
+    expect(Date.now() - asked).toBeLessThan(10_000);
+    expect(workers[0]!.child.signalCode).toBeNull();
+  });
+});
+
+describe('when Redis becomes unavailable under load', () => {
+  it('repeatedly, every job ends once and no viewer hangs', async () => {
+    const headway = await startHeadway({
       appendOnly: true,
       workers: 2,
       env: {
@@ -82,6 +116,7 @@ describe('when Redis becomes unavailable', () => {
         PROGRESS_INTERVAL_MS: '20',
       },
     });
+    onTestFinished(() => headway.stop());
     const { client, redis } = headway;
     const jobs = await Promise.all(
       Array.from({ length: 20 }, () => client.start('steps', { count: 100, intervalMs: 20 })),
@@ -102,38 +137,5 @@ describe('when Redis becomes unavailable', () => {
       const ids = events.flatMap(({ id }) => id ?? []);
       expect(new Set(ids).size).toBe(ids.length);
     }
-  });
-
-  it('requests get 503 with a problem, and succeed as soon as Redis is back', async () => {
-    headway = await startHeadway({ appendOnly: true });
-    const { client, redis, api } = headway;
-    const body = { name: 'steps', data: { count: 1, intervalMs: 1 } };
-    const job = await client.start('steps', body.data);
-    await redis.kill('SIGKILL');
-    await until('the API has noticed', async () => (await fetch(`${api.url}/readyz`)).status === 503);
-    for (const response of await Promise.all([client.post(body), client.get(job), client.result(job)])) {
-      expect(response.status).toBe(503);
-      expect(response.headers.get('content-type')).toMatch('application/problem+json');
-      expect(response.headers.get('retry-after')).toBe('2');
-      expect(await response.json()).toMatchObject({ code: 'unavailable' });
-    }
-    expect((await fetch(`${api.url}/healthz`)).status).toBe(200);
-    await redis.restart();
-    await until('the API is ready', async () => (await fetch(`${api.url}/readyz`)).status === 200);
-    expect((await client.post(body)).status).toBe(202);
-  });
-
-  it('requests get 503 while Redis is frozen (SIGSTOP)', async () => {
-    headway = await startHeadway();
-    const { client, redis, api } = headway;
-    redis.signal('SIGSTOP');
-    const response = await client.post({ name: 'steps', data: { count: 1, intervalMs: 1 } });
-    expect(response.status).toBe(503);
-    redis.signal('SIGCONT');
-    await until('the API is ready', async () => (await fetch(`${api.url}/readyz`)).status === 200);
-    const job = await client.start('steps', { count: 1, intervalMs: 1 });
-    const stream = await openStream(client.events(job), { token: job.token });
-    await stream.ended;
-    expect(stream.names().at(-1)).toBe('completed');
   });
 });

@@ -1,34 +1,60 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import type { StartedJob } from '../support/client.js';
+import { Worker } from 'bullmq';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { clientOf, type StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
-import { startWorker } from '../support/processes.js';
+import { startApi, startWorker, type TestProcess } from '../support/processes.js';
 import { randomOfTest } from '../support/random-of-test.js';
+import { openRedis, startRedis, type TestRedis } from '../support/redis.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
 const QUICK = { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', PROGRESS_INTERVAL_MS: '20' };
 
+/** Completes jobs of the queue "steps" as a worker that dies at once: it publishes nothing. */
+async function complete({ port }: TestRedis, count: number): Promise<void> {
+  const worker = new Worker('steps', undefined, {
+    connection: { host: '127.0.0.1', port },
+    prefix: '{headway}',
+  });
+  for (let i = 0; i < count; i++) {
+    const taken = await until('the job can be taken', () => worker.getNextJob('dead'));
+    await taken.moveToCompleted({ steps: 1 }, 'dead', false);
+  }
+  await worker.close();
+}
+
 describe('when a worker dies', () => {
   let headway: Headway;
-  afterEach(() => headway.stop());
+  beforeAll(async () => {
+    headway = await startHeadway({ workers: 0, env: { ...QUICK, JOBS_DIR: jobsDir('steered', 'plain') } });
+  });
+  afterEach(async () => {
+    await Promise.all(headway.workers.splice(0).map((worker) => worker.kill()));
+  });
+  afterAll(() => headway.stop());
 
+  async function startOne(env: Record<string, string> = {}): Promise<TestProcess> {
+    const worker = await startWorker({ ...headway.env, WORKER_JOBS: 'steps,steered,plain', ...env });
+    headway.workers.push(worker);
+    return worker;
+  }
   const watch = (job: StartedJob): Promise<TestStream> =>
     openStream(headway.client.events(job), { token: job.token });
 
   it('its job is shown as stalled, and another worker runs it from the start', async () => {
-    headway = await startHeadway({ env: { ...QUICK, JOBS_DIR: jobsDir('steered') } });
-    const { connection, env, workers } = headway;
-    const job = await headway.client.start('steered', { turns: 'turns' });
+    const worker = await startOne();
+    const { connection } = headway;
+    const job = await headway.client.start('steered', { turns: 'stalled' });
     const stream = await watch(job);
-    await connection.lpush('turns', '80');
+    await connection.lpush('stalled', '80');
     await stream.waitFor('progress');
-    await workers[0]!.kill('SIGKILL');
-    workers.push(await startWorker(env));
+    await worker.kill('SIGKILL');
+    await startOne();
     await stream.waitFor(({ event, data }) => event === 'active' && data.attempt === 2);
-    await connection.lpush('turns', '5');
+    await connection.lpush('stalled', '5');
     await stream.waitFor(({ event, data }) => event === 'progress' && data.attempt === 2);
-    await connection.lpush('turns', 'end');
+    await connection.lpush('stalled', 'end');
     await stream.ended;
     expect(stream.names()).toEqual([
       'waiting',
@@ -43,14 +69,12 @@ describe('when a worker dies', () => {
   });
 
   it('a job that has stalled too often fails, with a reason', async () => {
-    headway = await startHeadway({
-      env: { ...QUICK, MAX_STALLS: '0', JOBS_DIR: jobsDir('steered') },
-    });
+    const worker = await startOne({ MAX_STALLS: '0' });
     const job = await headway.client.start('steered', { turns: 'turns' });
     const stream = await watch(job);
     await stream.waitFor('active');
-    await headway.workers[0]!.kill('SIGKILL');
-    headway.workers.push(await startWorker(headway.env));
+    await worker.kill('SIGKILL');
+    await startOne({ MAX_STALLS: '0' });
     await stream.ended;
     expect(stream.events.at(-1)).toMatchObject({
       event: 'failed',
@@ -59,11 +83,9 @@ describe('when a worker dies', () => {
   });
 
   it('at random moments, every job ends once, and viewers see attempts and progress only rise', async () => {
-    headway = await startHeadway({
-      workers: 2,
-      env: { ...QUICK, MAX_STALLS: '1000', WORKER_CONCURRENCY: '3' },
-    });
-    const { client, workers, env } = headway;
+    const { client } = headway;
+    const env = { MAX_STALLS: '1000', WORKER_CONCURRENCY: '3' };
+    const workers = await Promise.all([startOne(env), startOne(env)]);
     const jobs = await Promise.all(
       Array.from({ length: 24 }, (_, i) =>
         client.start('steps', { count: 10, intervalMs: 30, ...(i % 4 === 3 ? { failAt: 5 } : {}) }),
@@ -76,7 +98,7 @@ describe('when a worker dies', () => {
       for (let round = 0; round < 12 && !done; round++) {
         await new Promise((resolve) => setTimeout(resolve, random.between(100, 500)));
         await workers[round % 2]!.kill('SIGKILL');
-        workers[round % 2] = await startWorker(env);
+        workers[round % 2] = await startOne(env);
       }
     })();
     await Promise.all(streams.map(({ ended }) => ended)).then(() => {
@@ -103,11 +125,9 @@ describe('when a worker dies', () => {
   });
 
   it('while its jobs end at once, each start is published before its end, and both once', async () => {
-    headway = await startHeadway({
-      workers: 2,
-      env: { ...QUICK, MAX_STALLS: '1000', JOBS_DIR: jobsDir('plain') },
-    });
-    const { client, workers, env } = headway;
+    const { client } = headway;
+    const env = { MAX_STALLS: '1000' };
+    const workers = await Promise.all([startOne(env), startOne(env)]);
     const random = randomOfTest();
     const streams: TestStream[] = [];
     for (let round = 0; round < 4; round++) {
@@ -115,7 +135,7 @@ describe('when a worker dies', () => {
       await new Promise((resolve) => setTimeout(resolve, random.between(0, 30)));
       await workers[round % 2]!.kill('SIGKILL');
       streams.push(...(await Promise.all(jobs.map(watch))));
-      workers[round % 2] = await startWorker(env);
+      workers[round % 2] = await startOne(env);
     }
     await Promise.all(streams.map(({ ended }) => ended));
     for (const { events, names } of streams) {
@@ -129,71 +149,65 @@ describe('when a worker dies', () => {
   });
 
   it('after it was asked to stop, the next worker takes its jobs at once', async () => {
-    headway = await startHeadway({
-      env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: jobsDir('steered') },
-    });
-    const { connection, env, workers } = headway;
-    const job = await headway.client.start('steered', { turns: 'turns' });
+    const env = { SHUTDOWN_GRACE_MS: '0', LOCK_DURATION_MS: '30000', STALLED_INTERVAL_MS: '30000' };
+    const worker = await startOne(env);
+    const { connection } = headway;
+    const job = await headway.client.start('steered', { turns: 'handed back' });
     const stream = await watch(job);
-    await connection.lpush('turns', '80');
+    await connection.lpush('handed back', '80');
     await stream.waitFor('progress');
-    await workers[0]!.stop();
-    workers.push(await startWorker(env));
+    await worker.stop();
+    await startOne(env);
     // The lock of 30 s has not expired by then.
     await stream.waitFor(({ event, data }) => event === 'active' && data.attempt === 2, 10_000);
-    await connection.lpush('turns', 'end');
+    await connection.lpush('handed back', 'end');
     await stream.ended;
     expect(stream.names()).toEqual(['waiting', 'active', 'progress', 'waiting', 'active', 'completed']);
   });
 
   it('after its job has ended and before it publishes the end, viewers still get it', async () => {
-    headway = await startHeadway({ workers: 0, env: QUICK });
-    const { client, connection } = headway;
+    const { client } = headway;
     const job = await client.start('steps', { count: 1, intervalMs: 1 });
     const stream = await watch(job);
     await stream.waitFor('waiting');
-    // A plain BullMQ worker completes the job, publishes nothing and stops.
-    const { Worker } = await import('bullmq');
-    const worker = new Worker('steps', undefined, {
-      connection: { host: '127.0.0.1', port: headway.redis.port },
-      prefix: '{headway}',
-    });
-    const token = 'dead';
-    const taken = await until('the job can be taken', () => worker.getNextJob(token));
-    await taken.moveToCompleted({ steps: 1 }, token, false);
-    await worker.close();
+    await complete(headway.redis, 1);
     // The end comes from BullMQ's events: the recheck of watched jobs, every 30 s, would be later.
     await stream.waitFor('completed', 15_000);
     await stream.ended;
     expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { result: { steps: 1 } } });
-    expect(connection.status).toBe('ready');
+    expect(headway.connection.status).toBe('ready');
   });
+});
 
-  it.each([
-    ['a new viewer', 'new'],
-    ['a viewer that is connected when Redis comes back', 'connected'],
-  ])('shows %s the end of a job that ended while no process followed the queues', async (_what, kind) => {
-    headway = await startHeadway({ workers: 0, env: QUICK });
-    const { client, connection } = headway;
-    // The lease belongs to a dead process, so no process follows the queues.
-    await connection.set('headway:{bridge}:lease', 'worker:gone');
-    const job = await client.start('steps', { count: 1, intervalMs: 1 });
-    const there = await watch(job);
-    await there.waitFor('waiting');
-    const { Worker } = await import('bullmq');
-    const worker = new Worker('steps', undefined, {
-      connection: { host: '127.0.0.1', port: headway.redis.port },
-      prefix: '{headway}',
-    });
-    const token = 'dead';
-    const taken = await until('the job can be taken', () => worker.getNextJob(token));
-    await taken.moveToCompleted({ steps: 1 }, token, false);
-    await worker.close();
-    if (kind === 'connected') await connection.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    const viewer = kind === 'connected' ? there : await watch(job);
-    // The recheck of watched jobs, every 30 s, would be later.
-    await viewer.waitFor('completed', 15_000);
+it('a job that ends while no process follows the queues is shown as completed to a new viewer, and to one that is connected when Redis comes back', async () => {
+  const redis = await startRedis();
+  const connection = openRedis(redis.url);
+  // The lease belongs to a dead process, so no process follows the queues.
+  await connection.set('headway:{bridge}:lease', 'worker:gone');
+  const api = await startApi({ ...QUICK, REDIS_URL: redis.url });
+  onTestFinished(async () => {
+    connection.disconnect();
+    await api.kill();
+    await redis.stop();
+  });
+  const client = clientOf(api.url);
+  const watch = (job: StartedJob): Promise<TestStream> =>
+    openStream(client.events(job), { token: job.token });
+  const [watched, unwatched] = [
+    await client.start('steps', { count: 1, intervalMs: 1 }),
+    await client.start('steps', { count: 1, intervalMs: 1 }),
+  ];
+  const there = await watch(watched);
+  await there.waitFor('waiting');
+  await complete(redis, 2);
+  const late = await watch(unwatched);
+  // The recheck of watched jobs, every 30 s, would be later.
+  await late.waitFor('completed', 15_000);
+  expect(there.names()).toEqual(['waiting']);
+  await connection.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+  await there.waitFor('completed', 15_000);
+  for (const viewer of [late, there]) {
     await viewer.ended;
     expect(viewer.names().filter((name) => name === 'completed')).toHaveLength(1);
-  });
+  }
 });

@@ -1,9 +1,9 @@
 import { defineJob } from 'headway';
-import { Redis } from 'ioredis';
 import { z } from 'zod';
+import { openRedis } from '../support/job-redis.js';
 
 const note = async (list: string): Promise<void> => {
-  const redis = new Redis(process.env.REDIS_URL!);
+  const redis = await openRedis();
   await redis.rpush(list, process.pid);
   redis.disconnect();
 };
@@ -17,7 +17,7 @@ export default defineJob({
   input: z.strictObject({}).refine(async () => {
     if (!process.env.GATED) return true;
     await note('checking');
-    const redis = new Redis(process.env.REDIS_URL!);
+    const redis = await openRedis();
     while (!(await redis.exists('gate'))) await new Promise((resolve) => setTimeout(resolve, 5));
     redis.disconnect();
     return true;

@@ -1,6 +1,6 @@
 import { defineJob } from 'headway';
-import { Redis } from 'ioredis';
 import { z } from 'zod';
+import { openRedis } from '../support/job-redis.js';
 
 /**
  * Appends its process, and how many of these jobs that process runs, to the Redis list `begun`. Completes when it has
@@ -11,7 +11,7 @@ export default defineJob({
   input: z.strictObject({}),
   result: z.null(),
   async run(_data, ctx) {
-    const redis = new Redis(process.env.REDIS_URL!);
+    const redis = await openRedis();
     try {
       const running = await redis.incr(`running:${process.pid}`);
       await redis.rpush('begun', `${process.pid} ${running}`);

@@ -14,7 +14,7 @@ export default defineJob({
   result: z.object({ attempt: z.number() }),
   async run({ turns }, ctx) {
     const url = process.env.TURNS_REDIS_URL ?? process.env.REDIS_URL!;
-    const redis = openRedis(url);
+    const redis = await openRedis(url);
     try {
       for (;;) {
         const turn = (await redis.brpop(turns, 1).catch(() => undefined))?.[1];

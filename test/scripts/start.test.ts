@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { clientOf } from '../support/client.js';
 import { processesOf, temporaryFolder } from '../support/processes.js';
@@ -94,51 +94,6 @@ describe('npm start', () => {
     await until('no process is left', () => processesOf(DATA_DIR).length === 0);
   });
 
-  it('serves the page, runs a job, and on Ctrl-C stops worker, API and Redis in that order', async () => {
-    const DATA_DIR = temporaryFolder();
-    const started = start({ DATA_DIR });
-    const url = await ready(started);
-    expect(await (await fetch(url)).text()).toContain('<div id="app">');
-    const client = clientOf(url);
-    const job = await client.start('steps', { count: 3, intervalMs: 1 });
-    await (await openStream(client.events(job), { token: job.token })).waitFor('completed');
-
-    const children = processesOf(DATA_DIR).filter((pid) => pid !== started.child.pid);
-    // The fourth process is the guard, which ends Redis if the supervisor is killed.
-    expect(children).toHaveLength(4);
-    const pidOf = (name: string): number =>
-      children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(name))!;
-    const [worker, api, redis] = [pidOf('dist/worker'), pidOf('dist/api'), children.find(isRedis)!];
-    const stopping = stop(started);
-    await until('Redis has ended', () => {
-      // Checked from the last to the first: when a process has ended, those before it must have ended earlier.
-      const [redisLives, apiLives, workerLives] = [redis, api, worker].map(lives);
-      if (!apiLives) expect(workerLives).toBe(false);
-      if (!redisLives) expect(apiLives).toBe(false);
-      return !redisLives;
-    });
-    await stopping;
-    expect(processesOf(DATA_DIR)).toEqual([]);
-  });
-
-  it('prints the address of the board and the file with its password, and both work', async () => {
-    const started = start({ DATA_DIR: temporaryFolder() });
-    await ready(started);
-    const line = await until('the line is there', () =>
-      /Queues, for admins: (\S+) \(any user name; the password is in ([^)]+)\)/.exec(started.output()),
-    );
-    const [, board, passwordFile] = line;
-    expect((await fetch(board!)).status).toBe(401);
-    const password = readFileSync(passwordFile!, 'utf8').trim();
-    const headers = { Authorization: `Basic ${Buffer.from(`any name:${password}`).toString('base64')}` };
-    expect((await fetch(board!, { headers })).status).toBe(200);
-    const queues = await fetch(`${board}/api/queues`, { headers });
-    expect(await queues.json()).toMatchObject({
-      queues: expect.arrayContaining([expect.objectContaining({ name: 'steps' })]),
-    });
-    await stop(started);
-  });
-
   it('prints no password if there is none', async () => {
     const started = start({
       DATA_DIR: temporaryFolder(),
@@ -168,35 +123,6 @@ describe('npm start', () => {
     expect(await stateOf(done)).toBe('completed');
     expect(await stateOf(waiting)).toBe('delayed');
     await stop(second);
-  });
-
-  it('restarts a killed API; a returning viewer sees the job complete', async () => {
-    const PORT = String(await freePort());
-    const env = { DATA_DIR: temporaryFolder(), PORT };
-    const started = start(env);
-    const url = await ready(started);
-    const client = clientOf(url);
-    const job = await client.start('steps', { count: 20, intervalMs: 100 });
-    const stream = await openStream(client.events(job), { token: job.token });
-    await stream.waitFor('progress');
-    const api = processesOf(env.DATA_DIR).find((pid) =>
-      readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('dist/api'),
-    )!;
-    process.kill(api, 'SIGKILL');
-    await stream.ended;
-    await until('the API is back', () =>
-      fetch(`${url}/readyz`).then(
-        ({ ok }) => ok,
-        () => false,
-      ),
-    );
-    const again = await openStream(client.events(job), {
-      token: job.token,
-      lastEventId: stream.lastEventId(),
-    });
-    await again.waitFor('completed');
-    expect(started.output()).toMatch(/api +\| ended \(SIGKILL\); starts again in 250 ms/);
-    await stop(started);
   });
 
   it('waits for the Redis of REDIS_URL, and can be stopped meanwhile', async () => {
@@ -251,19 +177,6 @@ describe('npm start', () => {
       },
     ],
     [
-      'the data folder is in use',
-      async () => {
-        const DATA_DIR = temporaryFolder();
-        const other = start({ DATA_DIR });
-        await ready(other);
-        return {
-          env: { DATA_DIR },
-          says: /Headway already runs with the data folder/,
-          end: () => stop(other),
-        };
-      },
-    ],
-    [
       'a setting is wrong',
       async () => ({ env: { WORKER_CONCURRENCY: 'many' }, says: /WORKER_CONCURRENCY: .*"many"/ }),
     ],
@@ -289,4 +202,94 @@ describe('npm start', () => {
       await end?.();
     },
   );
+});
+
+describe('npm start that is up', () => {
+  const DATA_DIR = temporaryFolder();
+  let started: Started;
+  let url: string;
+  beforeAll(async () => {
+    started = start({ DATA_DIR, PORT: String(await freePort()) });
+    url = await ready(started);
+  });
+  afterAll(async () => {
+    for (const child of running) child.kill('SIGINT');
+    await until('everything has ended', () => running.size === 0);
+  });
+
+  it('serves the page and runs a job', async () => {
+    expect(await (await fetch(url)).text()).toContain('<div id="app">');
+    const client = clientOf(url);
+    const job = await client.start('steps', { count: 3, intervalMs: 1 });
+    await (await openStream(client.events(job), { token: job.token })).waitFor('completed');
+  });
+
+  it('prints the address of the board and the file with its password, and both work', async () => {
+    const line = await until('the line is there', () =>
+      /Queues, for admins: (\S+) \(any user name; the password is in ([^)]+)\)/.exec(started.output()),
+    );
+    const [, board, passwordFile] = line;
+    expect((await fetch(board!)).status).toBe(401);
+    const password = readFileSync(passwordFile!, 'utf8').trim();
+    const headers = { Authorization: `Basic ${Buffer.from(`any name:${password}`).toString('base64')}` };
+    expect((await fetch(board!, { headers })).status).toBe(200);
+    const queues = await fetch(`${board}/api/queues`, { headers });
+    expect(await queues.json()).toMatchObject({
+      queues: expect.arrayContaining([expect.objectContaining({ name: 'steps' })]),
+    });
+  });
+
+  it('restarts a killed API; a returning viewer sees the job complete', async () => {
+    const client = clientOf(url);
+    const job = await client.start('steps', { count: 20, intervalMs: 100 });
+    const stream = await openStream(client.events(job), { token: job.token });
+    await stream.waitFor('progress');
+    const api = processesOf(DATA_DIR).find((pid) =>
+      readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('dist/api'),
+    )!;
+    process.kill(api, 'SIGKILL');
+    await stream.ended;
+    await until('the API is back', () =>
+      fetch(`${url}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    );
+    const again = await openStream(client.events(job), {
+      token: job.token,
+      lastEventId: stream.lastEventId(),
+    });
+    await again.waitFor('completed');
+    expect(started.output()).toMatch(/api +\| ended \(SIGKILL\); starts again in 250 ms/);
+  });
+
+  it('refuses a second one with the same data folder in one line, and goes on', async () => {
+    const before = processesOf(DATA_DIR);
+    const other = start({ DATA_DIR });
+    expect(await other.exited).not.toBe(0);
+    expect(other.output()).toMatch(/Headway already runs with the data folder/);
+    expect(other.output()).not.toMatch(/^\s+at /m);
+    expect(processesOf(DATA_DIR)).toEqual(before);
+    expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  });
+
+  // The last one: it stops everything.
+  it('stops worker, API and Redis in that order on Ctrl-C', async () => {
+    const children = processesOf(DATA_DIR).filter((pid) => pid !== started.child.pid);
+    // The fourth process is the guard, which ends Redis if the supervisor is killed.
+    expect(children).toHaveLength(4);
+    const pidOf = (name: string): number =>
+      children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(name))!;
+    const [worker, api, redis] = [pidOf('dist/worker'), pidOf('dist/api'), children.find(isRedis)!];
+    const stopping = stop(started);
+    await until('Redis has ended', () => {
+      // Checked from the last to the first: when a process has ended, those before it must have ended earlier.
+      const [redisLives, apiLives, workerLives] = [redis, api, worker].map(lives);
+      if (!apiLives) expect(workerLives).toBe(false);
+      if (!redisLives) expect(apiLives).toBe(false);
+      return !redisLives;
+    });
+    await stopping;
+    expect(processesOf(DATA_DIR)).toEqual([]);
+  });
 });

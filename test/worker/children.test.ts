@@ -35,29 +35,30 @@ describe.each([false, true])('ctx.child of a job with thread: %s', (thread) => {
     return { job, stream: await watch(job) };
   }
 
-  it('starts 1,000 children with correct results and progress, without flooding the stream', async () => {
-    const { job, stream } = await plant({ count: 1000 });
+  it('starts hundreds of children with correct results and progress, without flooding the stream', async () => {
+    const count = 400;
+    const { job, stream } = await plant({ count });
     const began = Date.now();
     await stream.ended;
     const took = Date.now() - began;
     expect(stream.events.at(-1)).toMatchObject({
       event: 'completed',
-      data: { result: { sum: 999_000, missing: 0 } },
+      data: { result: { sum: count * (count - 1), missing: 0 } },
     });
     expect(new Set(stream.names())).toEqual(new Set(['waiting', 'active', 'progress', 'completed']));
     const bar = stream.events.filter(({ event }) => event === 'progress').map(({ data }) => data);
-    expect(bar.at(-1)).toMatchObject({ percent: 100, current: 1000, total: 1000, unit: 'jobs' });
+    expect(bar.at(-1)).toMatchObject({ percent: 100, current: count, total: count, unit: 'jobs' });
     expect(bar.map(({ percent }) => percent)).toEqual(
       bar.map(({ percent }) => percent).sort((a, b) => a - b),
     );
     // At most one update in 100 ms, plus the last update.
     expect(bar.length).toBeLessThanOrEqual(took / 100 + 2);
     expect(bar.length).toBeGreaterThan(2);
-    expect(await headway.connection.hlen('begun')).toBe(1000);
+    expect(await headway.connection.hlen('begun')).toBe(count);
     expect(new Set(await headway.connection.hvals('begun'))).toEqual(new Set(['1']));
     expect(await view(job)).toMatchObject({
       state: 'completed',
-      children: { total: 1000, pending: 0, completed: 1000, failed: 0 },
+      children: { total: count, pending: 0, completed: count, failed: 0 },
     });
   });
 

@@ -80,29 +80,40 @@ describe('a worker process', () => {
   });
 
   describe('alone', () => {
-    afterEach(() => headway.stop());
+    beforeAll(async () => {
+      headway = await startHeadway({
+        workers: 0,
+        env: { JOBS_DIR: jobsDir('steered', 'stubborn', ...MEDIA) },
+      });
+    });
+    afterEach(async () => {
+      await Promise.all(headway.workers.splice(0).map((worker) => worker.kill()));
+    });
+    afterAll(() => headway.stop());
+
+    /** Starts a worker for some kinds of jobs. */
+    async function startOne(kinds: string, env: Record<string, string> = {}): Promise<TestProcess> {
+      const worker = await startWorker({ ...headway.env, WORKER_JOBS: kinds, ...env });
+      headway.workers.push(worker);
+      return worker;
+    }
 
     it('runs only the job types in WORKER_JOBS', async () => {
-      headway = await startHeadway({ env: { WORKER_JOBS: 'checksum, csv-import' } });
+      await startOne('checksum, csv-import');
       const left = await headway.client.start('steps', { count: 1, intervalMs: 1 });
       const file = await headway.client.upload('a.txt', 'content');
       const stream = await watch(await headway.client.start('checksum', { file: file.id }));
       await stream.ended;
       expect(stream.names().at(-1)).toBe('completed');
       expect(await (await headway.client.get(left)).json()).toMatchObject({ state: 'waiting', attempt: 0 });
-      headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'steps' }));
+      await startOne('steps');
       const other = await watch(left);
       await other.ended;
       expect(other.names().at(-1)).toBe('completed');
     });
 
     it('runs two job types that share a queue', async () => {
-      headway = await startHeadway({
-        env: {
-          WORKER_JOBS: 'cut,paste',
-          JOBS_DIR: jobsDir(...MEDIA),
-        },
-      });
+      await startOne('cut,paste');
       await release(2);
       for (const name of ['cut', 'paste']) {
         const job = await headway.client.start(name, {});
@@ -114,17 +125,15 @@ describe('a worker process', () => {
     });
 
     it('hands back a job with a priority, which an idle worker takes at once', async () => {
-      headway = await startHeadway({
-        env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: jobsDir('steered') },
-      });
-      const { connection, env, workers } = headway;
+      const worker = await startOne('steered', { SHUTDOWN_GRACE_MS: '0' });
+      const { connection } = headway;
       const job = await headway.client.start('steered', { turns: 'turns' }, { priority: 5 });
       const stream = await watch(job);
       await connection.lpush('turns', '10');
       await stream.waitFor('progress');
-      workers.push(await startWorker(env));
+      await startOne('steered');
       await until('it waits for work', async () => await blockedClients(2));
-      await workers[0]!.stop();
+      await worker.stop();
       const { data: back } = await stream.waitFor(
         ({ event, data }) => event === 'waiting' && data.attempt === 1,
       );
@@ -149,15 +158,8 @@ describe('a worker process', () => {
 
     describe('that is asked to stop', () => {
       it('takes no new job, lets the running one finish, and exits with 0', async () => {
-        headway = await startHeadway({
-          env: {
-            LOG_LEVEL: 'info',
-            SHUTDOWN_GRACE_MS: '30000',
-            JOBS_DIR: jobsDir('steered'),
-          },
-        });
         const { connection, client } = headway;
-        const worker = headway.workers[0]!;
+        const worker = await startOne('steered', { LOG_LEVEL: 'info', SHUTDOWN_GRACE_MS: '30000' });
         const running = await watch(await client.start('steered', { turns: 'running' }));
         await connection.lpush('running', '10');
         await running.waitFor('progress');
@@ -179,7 +181,7 @@ describe('a worker process', () => {
         await worker.stop();
         expect(worker.child.exitCode).toBe(0);
         expect(await (await client.get(later)).json()).toMatchObject({ state: 'waiting', attempt: 0 });
-        headway.workers = [await startWorker(headway.env)];
+        await startOne('steered');
         await connection.lpush('later', 'end');
         const stream = await watch(later);
         await stream.ended;
@@ -192,22 +194,17 @@ describe('a worker process', () => {
       ])(
         'hands back a job %s without using up an attempt, and publishes nothing more of the old run',
         async (_what, polite) => {
-          headway = await startHeadway({
-            env: {
-              SHUTDOWN_GRACE_MS: '100',
-              PROGRESS_INTERVAL_MS: '10',
-              JOBS_DIR: jobsDir('stubborn'),
-            },
-          });
-          const { connection, client, env, workers } = headway;
-          const job = await client.start('stubborn', { polite, lastsMs: 5000 }, { attempts: 1 });
+          const { connection, client } = headway;
+          const env = { SHUTDOWN_GRACE_MS: '100', PROGRESS_INTERVAL_MS: '10' };
+          const worker = await startOne('stubborn', env);
+          const job = await client.start('stubborn', { polite, lastsMs: 2500 }, { attempts: 1 });
           const stream = await watch(job);
           await stream.waitFor('progress');
           // Start the other worker now, because the job ends soon and a process takes time to start.
-          const stopped = workers[0]!.stop();
-          workers.push(await startWorker(env));
+          const stopped = worker.stop();
+          await startOne('stubborn', env);
           await stopped;
-          expect(workers[0]!.child.exitCode).toBe(0);
+          expect(worker.child.exitCode).toBe(0);
           await stream.ended;
           expect(stream.names().filter((name) => name !== 'progress' && name !== 'log')).toEqual([
             'waiting',
@@ -233,22 +230,16 @@ describe('a worker process', () => {
       );
 
       it('hands back a job that it gets while it is stopping', async () => {
-        headway = await startHeadway({
-          env: {
-            SHUTDOWN_GRACE_MS: '0',
-            WORKER_CONCURRENCY: '10',
-            JOBS_DIR: jobsDir('stubborn'),
-          },
-        });
-        const { client, env } = headway;
+        const { client } = headway;
+        const env = { SHUTDOWN_GRACE_MS: '0', WORKER_CONCURRENCY: '10' };
+        const first = await startOne('stubborn', env);
         const jobs = await Promise.all(
           Array.from({ length: 60 }, () => client.start('stubborn', { polite: true, lastsMs: 10 })),
         );
         const streams = await Promise.all(jobs.map(watch));
-        const [first] = headway.workers as [TestProcess];
         await streams[0]!.waitFor('active');
         await first.stop();
-        headway.workers = [await startWorker(env)];
+        await startOne('stubborn', env);
         await Promise.all(streams.map(({ ended }) => ended));
         for (const { names } of streams) {
           expect(names()).not.toContain('stalled');

@@ -1,9 +1,9 @@
 import { defineJob, PermanentError } from 'headway';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { z } from 'zod';
+import { openRedis } from '../../support/job-redis.js';
 
-const redis = new Redis(process.env.REDIS_URL!, { maxRetriesPerRequest: null });
-redis.on('error', () => {});
+let opened: Promise<Redis> | undefined;
 
 /**
  * A child. It counts its runs in the Redis hash `begun`, by `n`. It completes at once or, with `gate`, when it has taken
@@ -20,6 +20,8 @@ export default defineJob({
   result: z.object({ double: z.number() }),
   concurrency: 8,
   async run({ n, gate, fails, permanent }, ctx) {
+    opened ??= openRedis();
+    const redis = await opened;
     const begun = await redis.hincrby('begun', String(n), 1);
     ctx.progress(50);
     while (gate && !(await redis.rpop(gate))) {

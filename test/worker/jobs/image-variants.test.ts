@@ -568,9 +568,9 @@ describe('image-variants', () => {
     const other = await startHeadway({ workers: 0, env });
     const started = (jobs: string) => startWorker({ ...other.env, WORKER_JOBS: jobs });
     const pictures: Record<string, Buffer> = {};
-    for (let i = 0; i < 12; i++) pictures[`${i}.png`] = await image(900 + i, 900, 'png');
+    for (let i = 0; i < 12; i++) pictures[`${i}.png`] = await image(500 + i, 500, 'png');
     const { id } = await other.client.upload('pictures.zip', await zipOf(pictures));
-    const variants = [{ width: 800, format: 'avif' }];
+    const variants = [{ width: 450, format: 'avif' }];
     const begin = async () => {
       const job = await other.client.start('image-variants', { file: id, variants });
       return { job, stream: await openStream(other.client.events(job), { token: job.token }) };
