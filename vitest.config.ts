@@ -4,6 +4,7 @@ import { TEST_KINDS, testFiles } from './scripts/lib/test-kinds.mjs';
 
 /** Files that take about half a minute or more, the longest first: one that begins last would have a worker, and a core, to itself. */
 const LONG = [
+  'deploy/many-machines',
   'cluster/suites',
   'cluster/faults',
   'shared/channel/channel',

@@ -11,6 +11,8 @@ import { ensureRedisServer } from '../../scripts/lib/system.mjs';
 const probe = new URL('./probe.mjs', import.meta.url).href;
 /** The root of the repository. */
 export const root = fileURLToPath(new URL('../..', import.meta.url));
+/** As `npm run api` starts it. */
+const API_ARGS = ['--max-semi-space-size=4'];
 const children = new Set();
 const folders = new Set();
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
@@ -32,7 +34,7 @@ export function temporaryFolder() {
 export async function startMeasured(script, env, args = []) {
   const child = fork(join(root, script), args, {
     env: { PATH: process.env.PATH, LOG_LEVEL: 'warn', NODE_ENV: 'production', ...env },
-    execArgv: ['--expose-gc', '--import', probe],
+    execArgv: ['--expose-gc', '--import', probe, ...(script.startsWith('dist/api') ? API_ARGS : [])],
   });
   children.add(child);
   const ended = once(child, 'exit').then(([code]) => {

@@ -68,6 +68,7 @@ const SIDEBAR = [
       link('Redis', 'operations/redis'),
       link('Deployment', 'operations/deployment'),
       link('Scaling', 'operations/scaling'),
+      link('From one machine to many', 'operations/many-machines'),
       link('Files', 'operations/files'),
       link('Limits', 'operations/limits'),
       link('Monitoring', 'operations/monitoring'),

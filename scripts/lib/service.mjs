@@ -8,6 +8,9 @@ import { ensureRedisServer } from './system.mjs';
 /** A process that has not exited this long after its own deadline is killed, in ms. A supervisor kills its processes earlier. */
 const REACTION_MS = 1500;
 
+/** Arguments for node: `src/api/garbage-collection.ts` says why. */
+const START_ARGS = { api: ['--max-semi-space-size=4'], worker: [] };
+
 /** Public channels to try out. By default, the service listens on its own machine only. */
 const PUBLIC_CHANNELS = JSON.stringify([
   { channel: 'public.**', subscribe: 'anyone', publish: 'anyone', presence: 'anyone', shared: true },
@@ -55,13 +58,18 @@ export async function startService({ root, env, write, nodeArgs = [], cancelled 
       return supervised;
     };
     const child = (name) =>
-      supervisor.start(name, process.execPath, [...nodeArgs, join(root, 'dist', name, 'main.js')], {
-        env: childEnv,
-        ipc: true,
-        graceMs,
-        // `node --watch` does not stop when its supervisor is killed.
-        ...(nodeArgs.length > 0 ? { guard: {} } : {}),
-      });
+      supervisor.start(
+        name,
+        process.execPath,
+        [...nodeArgs, ...START_ARGS[name], join(root, 'dist', name, 'main.js')],
+        {
+          env: childEnv,
+          ipc: true,
+          graceMs,
+          // `node --watch` does not stop when its supervisor is killed.
+          ...(nodeArgs.length > 0 ? { guard: {} } : {}),
+        },
+      );
     const up = Promise.all([child('api'), child('worker')]);
     const failed = await Promise.race([up.then(() => undefined), supervisor.failed, cancelled]);
     if (failed) throw new Stop(`the ${failed} process cannot run; its output above says why`);

@@ -68,6 +68,8 @@ export async function ensureCelery() {
 
 /** Programs that the files in deploy/ are for, or that check them, with the Debian packages that have them. */
 const DEPLOY_PROGRAMS = {
+  'redis-server': 'redis-server',
+  'redis-cli': 'redis-tools',
   nginx: 'nginx-light',
   caddy: 'caddy',
   haproxy: 'haproxy',

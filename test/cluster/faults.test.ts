@@ -1,8 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Cluster } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createKeyspace } from '../../src/shared/keyspace.js';
 import { userRules } from '../../src/shared/permissions/needs.js';
+import { connectRedis, connectSubscriber } from '../../src/shared/redis/connect.js';
+import type { Subscriber } from '../../src/shared/redis/subscriber.js';
 import { type Channels, connectChannels } from '../../src/shared/runtime/channels.js';
 import { PASSWORD, refusedCalls, USER } from '../support/acl.js';
 import { CliUser, jsonLines } from '../support/cli.js';
@@ -19,6 +22,9 @@ const JOBS_KEY = '{headway}';
 const CHANNELS = Array.from({ length: 12 }, (_, i) => `public.${i}`);
 
 const upTo = (last: number): number[] => Array.from({ length: last }, (_, i) => i + 1);
+
+/** Internals of ioredis that its types leave out. */
+const internalsOf = (cluster: Cluster) => cluster as unknown as { clearNodesRefreshInterval(): void };
 
 /** The events since the last `reset`, after which a stream begins again. */
 const sinceReset = (events: ReceivedEvent[]): ReceivedEvent[] =>
@@ -37,7 +43,7 @@ describe('on a Redis Cluster', () => {
   const ends: Array<() => unknown> = [];
   beforeAll(async () => {
     const rules = userRules(createKeyspace('headway'), { isCluster: true });
-    cluster = await startCluster({ args: ['--user', USER, 'on', `>${PASSWORD}`, ...rules] });
+    cluster = await startCluster({ args: ['--user', USER, 'on', `>${PASSWORD}`, ...rules], links: true });
     env = {
       REDIS_URL: cluster.url.replace('://', `://${USER}:${PASSWORD}@`),
       TOKEN_SECRET: 'a secret for tests that is long enough',
@@ -49,6 +55,7 @@ describe('on a Redis Cluster', () => {
   });
   afterEach(async () => {
     for (const end of ends.splice(0).reverse()) await end();
+    cluster.join();
     await cluster.settled();
   });
   afterAll(() => cluster.stop());
@@ -89,6 +96,7 @@ describe('on a Redis Cluster', () => {
     return {
       url,
       processes,
+      publish,
       isUp: async (): Promise<boolean> => (await fetch(`${url}/readyz`)).ok,
       /** Does something to the Cluster in mid-stream, and checks that everything goes on. */
       async during(work: () => Promise<unknown>, { replicated = true } = {}): Promise<void> {
@@ -178,17 +186,17 @@ describe('on a Redis Cluster', () => {
     for (const { admin } of cluster.nodes) expect(await refusedCalls(admin)).toEqual([]);
   }, 90_000);
 
-  it('nothing is lost, doubled or hanging when a node is partitioned', async () => {
+  it('nothing is lost, doubled or hanging when a master is separated from everything', async () => {
     const service = await open();
     const ofJobs = await cluster.masterOf(JOBS_KEY);
     await service.during(async () => {
-      ofJobs.signal('SIGSTOP');
+      cluster.separate(ofJobs);
       await takenOver(JOBS_KEY, ofJobs);
     });
     // It comes back with its old data, as a master that learns that it is none.
     await service.during(
       async () => {
-        ofJobs.signal('SIGCONT');
+        cluster.join();
         await until('the node is a replica', async () =>
           (await ofJobs.admin.info('replication')).includes('role:slave'),
         );
@@ -196,6 +204,51 @@ describe('on a Redis Cluster', () => {
       // Its shard has no replica yet.
       { replicated: false },
     );
+    await service.finish();
+  }, 90_000);
+
+  it('a master that only the other nodes cannot reach is left by all connections', async () => {
+    const service = await open();
+    const client = clientOf(service.url);
+    const ofJobs = await cluster.masterOf(JOBS_KEY);
+    await service.publish();
+    await cluster.replicated();
+    // They read the slots only when something leads to it, not every few seconds.
+    const redis = connectRedis(env.REDIS_URL!, 'request') as Cluster;
+    const subscriber = connectSubscriber(env.REDIS_URL!) as Subscriber & { cluster: Cluster };
+    ends.push(
+      () => redis.disconnect(),
+      () => subscriber.disconnect(),
+    );
+    for (const cluster of [redis, subscriber.cluster]) {
+      await until('it is ready', () => cluster.status === 'ready');
+      internalsOf(cluster).clearNodesRefreshInterval();
+    }
+    const found: string[] = [];
+    subscriber.on('found', (channel) => found.push(channel));
+    await subscriber.ssubscribe(`headway:${JOBS_KEY}`);
+
+    cluster.separate(ofJobs, { clients: false });
+    // For a moment, it accepts what is lost: Redis replicates without waiting.
+    const lost = await Promise.all(upTo(6).map(() => client.start('steps', STEPS, { delayMs: 600_000 })));
+    const watching = await Promise.all(
+      lost.map((job) => openStream(client.events(job), { token: job.token })),
+    );
+    await takenOver(JOBS_KEY, ofJobs);
+    await until('commands reach the new master', () =>
+      redis.hset(`${JOBS_KEY}:test`, 'field', 1).catch(() => false),
+    );
+    await until('the subscription has moved', () => found.includes(`headway:${JOBS_KEY}`));
+    await until('the API is ready', service.isUp);
+    // Viewers of jobs that are lost do not hang.
+    for (const [i, job] of lost.entries()) {
+      await watching[i]!.ended;
+      const { event, data } = watching[i]!.events.at(-1)!;
+      // The second, if the channel of the job is lost, too.
+      expect(`${event} ${data.reason}`).toMatch(/^(cancelled removed|reset expired)$/);
+      expect((await client.get(job)).status).toBe(404);
+    }
+    await service.during(async () => cluster.join(), { replicated: false });
     await service.finish();
   }, 90_000);
 });

@@ -179,6 +179,10 @@ describe.skipIf(!canRender)('the Helm chart', { timeout: 180_000 }, () => {
     expect(run({ secrets: SECRETS, worker: { keda } }).stderr).toContain(
       'worker.keda needs prometheusAddress or queues',
     );
+    const shards = { secrets: SECRETS, settings: { ...values.settings, QUEUE_SHARDS: 2 } };
+    expect(run({ ...shards, worker: { keda: { enabled: true, queues: ['steps'] } } }).stderr).toContain(
+      'worker.keda needs prometheusAddress with QUEUE_SHARDS',
+    );
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 });

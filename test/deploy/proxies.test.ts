@@ -83,6 +83,12 @@ describe.skipIf(present.length === 0)('the configurations of proxies', () => {
     const started = await requestH2(session, 'POST', '/v1/jobs', STEPS, json);
     expect(started.status).toBe(202);
     expect(String(started.headers['set-cookie'])).toContain('Secure');
+
+    // The token of a stream is in no log.
+    const { status: refused } = await requestH2(session, 'GET', '/v1/jobs?token=secret-in-the-url');
+    expect(refused).toBe(401);
+    if (name !== 'caddy') await until('the request is logged', () => proxy.log().includes('GET /v1/jobs'));
+    expect(proxy.log()).not.toContain('secret-in-the-url');
     session.destroy();
   });
 

@@ -39,6 +39,17 @@ function stopSeconds(env: Record<string, string>): number {
   return (Number(DRAIN_DELAY_MS || 5000) + SHUTDOWN_GRACE_MS + 7000) / 1000;
 }
 
+it.each([
+  'package.json',
+  'Procfile',
+  'scripts/lib/service.mjs',
+  'deploy/systemd/headway-api@.service',
+  'deploy/compose.yaml',
+  'deploy/helm/headway/templates/api.yaml',
+])('%s bounds the young generation of the API', (file) => {
+  expect(readFileSync(file, 'utf8')).toContain('--max-semi-space-size=4');
+});
+
 describe('the settings in deploy/', () => {
   it('are settings of Headway', () => {
     const image = dockerfileSteps(readFileSync('Dockerfile', 'utf8'))
@@ -56,7 +67,7 @@ describe('the settings in deploy/', () => {
       ...units,
       ...Array.from(envFile.matchAll(/^([A-Z_]+)=/gm), ([, name]) => name!),
       ...own.flatMap(([, { environment }]) => Object.keys(environment!)),
-    ].filter((name) => name !== 'NODE_ENV');
+    ].filter((name) => !['NODE_ENV', 'NODE_OPTIONS'].includes(name));
     const unknown = used.filter((name) => !(name in configSchema.shape));
     expect(unknown).toEqual([]);
     expect(used.length).toBeGreaterThan(20);

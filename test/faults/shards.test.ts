@@ -140,7 +140,7 @@ describe('changing QUEUE_SHARDS', () => {
     const running = await startIn(1, api.url, 'steered', { turns: 'turns' });
     const stream = await openStream(headway.client.events(running), { token: running.token });
     await stream.waitFor('active');
-    await Promise.all([api.stop(), headway.workers[0]!.kill()]);
+    await Promise.all([api.stop(), headway.workers[0]!.stop()]);
 
     const newApi = await open(startApi, 1);
     const worker = await open(startWorker, 1);

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { slotOf } from '../../src/shared/hash-slot.js';
+import { type Link, startLink } from './links.js';
 import { freePort, openNode, startRedis, type TestRedis } from './redis.js';
 import { until } from './until.js';
 
@@ -13,6 +14,8 @@ export interface ClusterNode extends TestRedis {
   id: string;
   /** A connection for the test itself. */
   admin: Redis;
+  /** The port that it announces to the other nodes and to clients. */
+  announced: number;
 }
 
 /** A Redis Cluster of real servers. */
@@ -31,13 +34,29 @@ export interface TestCluster {
   replicated(): Promise<void>;
   /** Moves the slot of a key to another master, a few keys at a time, as `redis-cli --cluster reshard` does. */
   moveSlot(key: string, to: ClusterNode): Promise<void>;
+  /**
+   * Separates a node from the other nodes, and from clients too unless `clients` is `false`: nothing arrives, and no connection is
+   * closed. Only with `links`.
+   */
+  separate(node: ClusterNode, options?: { clients?: boolean }): void;
+  /** Ends every separation. What was held back arrives. */
+  join(): void;
   stop(): Promise<void>;
 }
 
-/** @param args further arguments for each redis-server */
-export async function startCluster({ args = [] as string[], replicas = true } = {}): Promise<TestCluster> {
+/**
+ * @param args further arguments for each redis-server
+ * @param links whether nodes and clients reach each node through proxies, so that nodes can be separated
+ */
+export async function startCluster({
+  args = [] as string[],
+  replicas = true,
+  links = false,
+} = {}): Promise<TestCluster> {
   const count = replicas ? 6 : 3;
-  const nodes = await Promise.all(Array.from({ length: count }, () => startNode(args)));
+  const nodes = await Promise.all(
+    Array.from({ length: count }, (_, i) => startNode(args, links ? `127.0.1.${i + 1}` : undefined)),
+  );
   const masters = nodes.slice(0, 3);
   const first = nodes[0]!;
   await Promise.all(
@@ -47,8 +66,8 @@ export async function startCluster({ args = [] as string[], replicas = true } = 
   );
   // So that no two nodes have the same epoch, which they would have to settle first.
   await Promise.all(nodes.map(({ admin }, i) => admin.cluster('SET-CONFIG-EPOCH', i + 1)));
-  for (const { port, bus } of nodes.slice(1))
-    await first.admin.call('CLUSTER', 'MEET', '127.0.0.1', port, bus);
+  for (const { announced, bus } of nodes.slice(1))
+    await first.admin.call('CLUSTER', 'MEET', '127.0.0.1', announced, bus);
   await until('all nodes know each other', async () =>
     (await Promise.all(nodes.map(({ admin }) => linesOf(admin)))).every(
       (lines) => lines.length === count && !lines.some((line) => /handshake|disconnected/.test(line)),
@@ -63,7 +82,7 @@ export async function startCluster({ args = [] as string[], replicas = true } = 
     return nodes.find(({ id }) => id === range?.[2]?.[2])!;
   }
   const cluster: TestCluster = {
-    url: `redis+cluster://127.0.0.1:${nodes[0]!.port},127.0.0.1:${nodes[1]!.port}`,
+    url: `redis+cluster://127.0.0.1:${nodes[0]!.announced},127.0.0.1:${nodes[1]!.announced}`,
     nodes,
     masterOf: (key, except) => holderOf(slotOf(key), except),
     async otherMaster(key) {
@@ -104,8 +123,21 @@ export async function startCluster({ args = [] as string[], replicas = true } = 
       await from.admin.cluster('SETSLOT', slot, 'NODE', to.id);
       for (const { admin } of nodes) await admin.cluster('SETSLOT', slot, 'NODE', to.id).catch(() => {});
     },
+    separate(node, { clients = true } = {}) {
+      const { address } = node as StartedNode;
+      const addresses = new Set(nodes.map((one) => one.address));
+      for (const { address: of, links: proxies } of nodes) {
+        const isCut = (from: string): boolean =>
+          of === address ? clients || addresses.has(from) : from === address;
+        for (const link of proxies) link.cut(isCut);
+      }
+    },
+    join() {
+      for (const link of nodes.flatMap((node) => node.links)) link.cut(() => false);
+    },
     async stop() {
       for (const { admin } of nodes) admin.disconnect();
+      for (const link of nodes.flatMap((node) => node.links)) link.stop();
       await Promise.all(nodes.map((node) => node.stop()));
     },
   };
@@ -114,17 +146,28 @@ export async function startCluster({ args = [] as string[], replicas = true } = 
 }
 
 interface StartedNode extends ClusterNode {
+  /** The port that it announces to the other nodes. */
   bus: number;
+  /** The address from which it connects to the other nodes, if there are proxies. */
+  address: string | undefined;
+  links: Link[];
   /** Whether the test has ended or stopped its process. */
   isDown(): boolean;
 }
 
-async function startNode(args: string[]): Promise<StartedNode> {
+async function startNode(args: string[], address: string | undefined): Promise<StartedNode> {
   const bus = await freePort();
+  const links = address ? [await startLink(() => server.port), await startLink(() => bus)] : [];
+  const [port, busPort = bus] = links.map((link) => link.port);
+  const announce = [
+    ...['--bind-source-addr', address ?? '', '--cluster-announce-ip', '127.0.0.1'],
+    ...['--cluster-announce-port', String(port), '--cluster-announce-bus-port', String(busPort)],
+  ];
   const server = await startRedis({
     args: [
       ...['--cluster-enabled', 'yes', '--cluster-port', String(bus)],
       ...['--cluster-node-timeout', String(NODE_TIMEOUT_MS), '--repl-diskless-sync-delay', '0'],
+      ...(address ? announce : []),
       ...args,
     ],
     single: true,
@@ -134,7 +177,10 @@ async function startNode(args: string[]): Promise<StartedNode> {
   let down = false;
   return {
     ...server,
-    bus,
+    bus: busPort,
+    announced: port ?? server.port,
+    address,
+    links,
     id,
     admin,
     isDown: () => down,

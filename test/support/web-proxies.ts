@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram } from '../../scripts/lib/command.mjs';
 import { atExit } from './at-exit.js';
@@ -21,6 +21,8 @@ export const proxyProgram = (name: ProxyName): string | undefined => {
 
 export interface WebProxy {
   url: string;
+  /** Returns what the proxy has logged. */
+  log(): string;
   /** Loads the configuration again, as an operator does after a change. */
   reload(): Promise<void>;
   stop(): Promise<void>;
@@ -75,6 +77,10 @@ export async function startWebProxy(name: ProxyName, apis: number[]): Promise<We
   );
   return {
     url,
+    log() {
+      const file = join(folder, 'access.log');
+      return output + (existsSync(file) ? readFileSync(file, 'utf8') : '');
+    },
     reload: async () => reload(child),
     async stop() {
       child.kill(name === 'haproxy' ? 'SIGUSR1' : 'SIGTERM');
@@ -96,6 +102,7 @@ const proxies: Record<ProxyName, Start> = {
       'listen [::]:443 ssl': `listen [::1]:${https} ssl`,
       '/etc/nginx/tls/headway.crt': certificate,
       '/etc/nginx/tls/headway.key': key,
+      '/var/log/nginx': folder,
     });
     const upstream = edited('nginx/upstream.conf', {
       '    server 127.0.0.1:3000 max_fails=0;\n    server 127.0.0.1:3001 max_fails=0;': apis
@@ -108,7 +115,6 @@ const proxies: Record<ProxyName, Start> = {
       ${process.getuid?.() === 0 ? 'user root;' : ''}
       events { worker_connections 1024; }
       http {
-        access_log off;
         ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
           .map((kind) => `${kind}_temp_path ${folder}/${kind};`)
           .join(' ')}

@@ -1,8 +1,8 @@
 import { addressOf } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import type { RedisClient } from '../../shared/redis/client.js';
-import { shardsKey } from '../../shared/runtime/shards.js';
-import { MAX_SHARDS, shardOf } from '../../shared/shards.js';
+import { readShardCounts } from '../../shared/runtime/shards.js';
+import { shardOf } from '../../shared/shards.js';
 
 /**
  * Whether a job id names a shard that this installation uses or used. The keys of other shards are not read: the Redis user of
@@ -17,7 +17,6 @@ export function createShardCheck(redis: RedisClient, keyspace: Keyspace): ShardC
     const shard = address ? shardOf(address.queue) : 0;
     if (shard < shards.known) return true;
     // Another process may have added shards a moment ago.
-    const counts = (await redis.smembers(shardsKey(keyspace))).map(Number);
-    return counts.some((count) => count > shard && count <= MAX_SHARDS);
+    return (await readShardCounts(redis, keyspace)).some((count) => count > shard);
   };
 }

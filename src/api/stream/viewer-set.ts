@@ -12,6 +12,8 @@ import { dismissStream, endInWaves, leavingRetryMs, type Waves } from './waves.j
 
 /** Maximum number of viewers that are checked at once for revoked credentials. */
 const AT_ONCE = 500;
+/** A tick is divided into steps of about this length, in ms. Thousands of writes at once would delay every request. */
+const STEP_MS = 50;
 
 export interface ViewerSetOptions {
   isRevoked: (credential: Credential) => Promise<boolean>;
@@ -23,7 +25,7 @@ export interface ViewerSetOptions {
 /**
  * The open streams of one kind in this process. Does what every kind needs: ends a stream when the viewer's permission
  * expires or is revoked, disconnects viewers that do not read, and closes all streams when the process stops. One timer
- * serves all viewers, and runs only while there are any.
+ * serves all viewers, an equal part of them at each step of a tick. It runs only while there are any.
  * @typeParam V what the kind remembers about a viewer
  */
 export abstract class ViewerSet<V> implements RevocableStreams {
@@ -33,6 +35,11 @@ export abstract class ViewerSet<V> implements RevocableStreams {
   /** When a revocation was last announced, or may have been missed, in ms of the monotonic clock. */
   private announcedAt = Number.POSITIVE_INFINITY;
   private timer: NodeJS.Timeout | undefined;
+  /** The number of steps in a tick, and how many are left of the current one. */
+  private readonly steps: number;
+  private stepsLeft = 0;
+  /** The viewers that the current tick has not served yet. */
+  private unserved: Iterator<[StreamSink, V]> = [][Symbol.iterator]();
   /** How the viewers are disconnected, once the process stops. */
   protected leaving: Waves | undefined;
   private readonly events: SinkEvents = {
@@ -50,7 +57,9 @@ export abstract class ViewerSet<V> implements RevocableStreams {
   constructor(
     private readonly base: ViewerSetOptions,
     private readonly tickMs: number,
-  ) {}
+  ) {
+    this.steps = Math.max(1, Math.round(tickMs / STEP_MS));
+  }
 
   /** Sends a viewer what is due. Called at each tick, unless the viewer's socket is full. */
   protected abstract serve(sink: StreamSink, viewer: V): void;
@@ -102,7 +111,7 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     this.viewers.set(sink, viewer);
     streamConnects.at(this.kind).value++;
     if (stream.lastEventId !== undefined) streamReconnects.at(this.kind).value++;
-    this.timer ??= setInterval(() => this.tick(), this.tickMs).unref();
+    this.timer ??= setInterval(() => this.step(), this.tickMs / this.steps).unref();
     if (credentials.length > 0) {
       this.credentials.set(sink, credentials);
       // A revocation that was announced after the check of the credential was not announced to this viewer.
@@ -179,13 +188,24 @@ export abstract class ViewerSet<V> implements RevocableStreams {
     if (this.viewers.size > 0) return;
     clearInterval(this.timer);
     this.timer = undefined;
+    this.stepsLeft = 0;
   }
 
-  private tick(): void {
+  private step(): void {
+    if (this.stepsLeft === 0) {
+      this.dismissExpired();
+      this.prepare();
+      this.unserved = this.viewers.entries();
+      this.stepsLeft = this.steps;
+    }
+    this.stepsLeft--;
     const droppable = performance.now() - this.base.stallTimeoutMs;
-    this.dismissExpired();
-    this.prepare();
-    for (const [sink, viewer] of this.viewers) {
+    // The last step serves all that are left.
+    const most = this.stepsLeft === 0 ? Number.POSITIVE_INFINITY : Math.ceil(this.viewers.size / this.steps);
+    for (let served = 0; served < most; served++) {
+      const { done, value } = this.unserved.next();
+      if (done) return;
+      const [sink, viewer] = value;
       const since = this.stalledSince(viewer);
       if (since === undefined) this.serve(sink, viewer);
       else if (since < droppable) {

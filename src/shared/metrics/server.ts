@@ -71,14 +71,19 @@ export async function serveMetrics(options: MetricsServerOptions): Promise<Metri
 /** @returns the error, if the server does not listen */
 const listen = (server: Server, host: string, port: number): Promise<NodeJS.ErrnoException | undefined> =>
   new Promise((resolve) => {
-    const onError = (error: NodeJS.ErrnoException): void => resolve(error);
-    server.once('error', onError);
-    server.listen({ host, port, exclusive: true }, () => {
+    const onError = (error: NodeJS.ErrnoException): void => {
+      // Else it would be called, too, when the next port is opened.
+      server.off('listening', onListening);
+      resolve(error);
+    };
+    const onListening = (): void => {
       server.off('error', onError);
       // Such as too many open files while a connection is accepted. It must not end the process.
       server.on('error', () => {});
       resolve(undefined);
-    });
+    };
+    server.once('error', onError).once('listening', onListening);
+    server.listen({ host, port, exclusive: true });
   });
 
 async function answer(

@@ -6,6 +6,7 @@ import { masterOf, mastersOf } from './client.js';
 import { clusterOptions, nodeOptionsOf } from './cluster-options.js';
 import { countCommands, countOutages } from './command-metrics.js';
 import { watchLiveness } from './liveness.js';
+import { onTopology } from './server-run.js';
 import type { Subscriber } from './subscriber.js';
 
 /** How often the slots are read again while a channel has no master that it is subscribed to, in ms. */
@@ -48,6 +49,7 @@ class ClusterSubscriber extends EventEmitter implements Subscriber {
   private closed = false;
 
   private readonly nodeOptions: Options;
+  private readonly stopListening: () => void;
 
   constructor({ nodes = [], options }: Target, further: Options) {
     super();
@@ -57,6 +59,8 @@ class ClusterSubscriber extends EventEmitter implements Subscriber {
     this.cluster = new Cluster(nodes, clusterOptions(this.nodeOptions));
     this.cluster.on('error', () => {});
     this.cluster.on('refresh', () => this.settle());
+    // A master that is separated from the other nodes keeps the connection, and says nothing.
+    this.stopListening = onTopology(() => this.lookAgain());
     let isReady = false;
     this.cluster.on('ready', () => {
       if (!isReady) this.emit('ready');
@@ -104,6 +108,7 @@ class ClusterSubscriber extends EventEmitter implements Subscriber {
 
   disconnect(): void {
     this.closed = true;
+    this.stopListening();
     clearTimeout(this.timer);
     this.cluster.disconnect();
     for (const node of this.nodes.values()) node.disconnect();

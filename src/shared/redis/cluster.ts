@@ -3,11 +3,12 @@ import type { Options, Target } from './address.js';
 import { masterOf, mastersOf, nodeName } from './client.js';
 import { clusterOptions, nodeOptionsOf } from './cluster-options.js';
 import { countCommands, countOutages } from './command-metrics.js';
+import { isClusterDown } from './faults.js';
 import { watchLiveness } from './liveness.js';
 import type { ConnectionRole } from './role.js';
 import { noteServerRun, noteTopology } from './server-run.js';
 
-/** How often they are read while a master is away, in ms. */
+/** How often the slots are read while a master is away or refuses commands, in ms. */
 const AWAY_REFRESH_MS = 200;
 /** The wait before a command is sent again, in ms. */
 const AGAIN_MS = 100;
@@ -87,6 +88,13 @@ function watch(cluster: Cluster, role: ConnectionRole): void {
     if (away.size === 0) cluster.emit('away', name);
     away.add(name);
   }
+  let refreshedAt = Number.NEGATIVE_INFINITY;
+  /** A master that is separated from the others refuses commands. Another may have taken over. */
+  function refused(error: Error): void {
+    if (!isClusterDown(error) || !isOpen() || performance.now() - refreshedAt < AWAY_REFRESH_MS) return;
+    refreshedAt = performance.now();
+    internals.refreshSlotsCache();
+  }
   function back(name: string): void {
     if (!away.delete(name) || away.size > 0) return;
     clearInterval(timer);
@@ -99,6 +107,11 @@ function watch(cluster: Cluster, role: ConnectionRole): void {
     countCommands(node, role);
     watchLiveness(node, { listens: false });
     gatherWrites(node);
+    const { reconnectOnError } = node.options;
+    node.options.reconnectOnError = (error) => {
+      refused(error);
+      return reconnectOnError?.(error) ?? false;
+    };
     node.on('ready', () => back(name));
     node.on('end', () => lost(name));
   });

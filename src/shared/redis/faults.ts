@@ -28,6 +28,7 @@ const TOO_MANY = /^ERR max number of clients/;
 /** Redis 7.0 has no code for a command of a script that the user may not run. */
 const DENIED_IN_SCRIPT = /The user executing the script can't/;
 const DENIED = answered('NOPERM');
+const CLUSTER_DOWN = answered('CLUSTERDOWN');
 
 const CONNECTION_ERRORS = new Set([
   'AbortError',
@@ -73,6 +74,9 @@ export function isRedisFault(error: unknown): boolean {
 
 /** Returns whether a server refused a command because it is a replica. */
 export const isFromReplica = (error: Error): boolean => REPLICA.test(error.message);
+
+/** Returns whether a node refused a command because, for it, the Cluster is down. */
+export const isClusterDown = ({ message }: Error): boolean => CLUSTER_DOWN.test(message);
 
 /** Returns whether the user of Redis lacks the permission for a command, a key or a channel. */
 export const isDenied = ({ message }: Error): boolean =>

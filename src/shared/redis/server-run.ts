@@ -52,10 +52,18 @@ export function noteServerRun(redis: Redis, { clock = true } = {}): void {
 
 /** How often this process has noticed that a Cluster lost a master or got another one. */
 let topology = 0;
+const topologyListeners = new Set<() => void>();
 
 /** Records that the masters of a Cluster are others now, or that one of them may have lost writes. */
 export function noteTopology(): void {
   topology++;
+  for (const listener of topologyListeners) listener();
+}
+
+/** Calls a listener at each {@link noteTopology}. Returns a function that ends it. */
+export function onTopology(listener: () => void): () => void {
+  topologyListeners.add(listener);
+  return () => topologyListeners.delete(listener);
 }
 
 /**

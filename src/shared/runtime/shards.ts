@@ -37,12 +37,15 @@ export async function recordShards(options: JoinShardsOptions): Promise<void> {
   await learnShards(redis, keyspace);
 }
 
+/** Returns the values of `QUEUE_SHARDS` that processes have or had. */
+export async function readShardCounts(redis: RedisClient, keyspace: Keyspace): Promise<number[]> {
+  const counts = (await redis.smembers(shardsKey(keyspace))).map(Number);
+  return counts.filter((count) => Number.isInteger(count) && count >= 1 && count <= MAX_SHARDS);
+}
+
 /** Learns how many shards processes use or used. */
 export async function learnShards(redis: RedisClient, keyspace: Keyspace): Promise<void> {
-  const counts = (await redis.smembers(shardsKey(keyspace))).map(Number);
-  keyspace.shards.learn(
-    counts.filter((count) => Number.isInteger(count) && count >= 1 && count <= MAX_SHARDS),
-  );
+  keyspace.shards.learn(await readShardCounts(redis, keyspace));
 }
 
 /** Pauses queues in new shards that are paused in the first one. */

@@ -20,10 +20,13 @@ afterEach(() => {
   for (const one of open.splice(0)) one.close();
 });
 
-async function serve(port: number | undefined): Promise<MetricsServer & { lines: string[] }> {
+async function serve(
+  port: number | undefined,
+  host = '127.0.0.1',
+): Promise<MetricsServer & { lines: string[] }> {
   const lines: string[] = [];
   const log = { info: () => {}, warn: (_fields: object, line: string) => void lines.push(line) };
-  const server = await serveMetrics({ host: '127.0.0.1', port, log });
+  const server = await serveMetrics({ host, port, log });
   open.push(server);
   return { ...server, lines };
 }
@@ -42,6 +45,20 @@ it('a port that is taken costs one clear line; without a set port, the next free
   const ports = [third, fourth].map(({ url }) => Number(new URL(url!).port));
   expect(new Set(ports).size).toBe(2);
   for (const each of ports) expect(each >= 9464 && each <= 9483, String(each)).toBe(true);
+});
+
+it('finds a port beside many other processes without a warning of Node', async () => {
+  const warnings: string[] = [];
+  const onWarning = ({ message }: Error): void => void warnings.push(message);
+  process.on('warning', onWarning);
+  const servers: MetricsServer[] = [];
+  // No other test has ports of this address.
+  while (servers.length < 12) servers.push(await serve(undefined, '127.0.0.9'));
+  // Node emits warnings in the next tick.
+  await new Promise(setImmediate);
+  process.off('warning', onWarning);
+  expect(warnings).toEqual([]);
+  expect(new Set(servers.map(({ url }) => url)).size).toBe(12);
 });
 
 it('only /metrics is served, with GET and HEAD, in the format that the client asks for', async () => {

@@ -97,8 +97,9 @@ function mistakeIn(error: SdkError, place: S3Place): string | undefined {
   if (NO_REGION.test(message)) return `${where}: set ?region= in FILES_URL, or AWS_REGION`;
   if (TLS_CODE.test(code)) return `${where}: TLS failed: ${message} (${code})`;
   const status = statusOf(error) ?? 0;
+  if (isNotImplemented(error)) return `${where}: the server lacks an operation that Headway needs (${name})`;
   const mayPass = status < 300 || status >= 500 || status === 408 || status === 429;
-  if (mayPass || isNotImplemented(error) || name === 'RequestTimeTooSkewed') return undefined;
+  if (mayPass || name === 'RequestTimeTooSkewed') return undefined;
   return `${where}: the server answered ${status}: ${reasonOf(error)}`;
 }
 

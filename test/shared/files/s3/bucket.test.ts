@@ -158,6 +158,8 @@ describe('a file store in a bucket', () => {
       [403, 'SignatureDoesNotMatch', /the credentials were rejected/],
       [301, 'PermanentRedirect', /in another region/],
       [404, 'SomethingElse', /the server answered 404/],
+      [405, 'MethodNotAllowed', /lacks an operation/],
+      [501, 'NotImplemented', /lacks an operation/],
     ] as const) {
       proxy.fault = (req, res) => refuse(req, res, status, code);
       await expectMistake(store, text);
