@@ -11,7 +11,7 @@ export default defineJob({
   input: z.strictObject({}),
   result: z.null(),
   async run(_data, ctx) {
-    const redis = new Redis(process.env.REDIS_URL!);
+    const redis = new Redis(process.env.TURNS_REDIS_URL ?? process.env.REDIS_URL!);
     try {
       const running = await redis.incr(`running:${process.pid}`);
       await redis.rpush('begun', `${process.pid} ${running}`);

@@ -2,7 +2,9 @@ import { defineJob, PermanentError } from 'headway';
 import { Redis } from 'ioredis';
 import { z } from 'zod';
 
-const redis = new Redis(process.env.REDIS_URL!, { maxRetriesPerRequest: null });
+const redis = new Redis(process.env.TURNS_REDIS_URL ?? process.env.REDIS_URL!, {
+  maxRetriesPerRequest: null,
+});
 redis.on('error', () => {});
 
 /**
