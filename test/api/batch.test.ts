@@ -21,7 +21,7 @@ import { webhookPolicy } from '../../src/shared/webhooks/target.js';
 import { builtInJobsDir } from '../../src/worker/built-in-jobs.js';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { allScripts } from '../support/redis.js';
+import { allScripts, startRedis } from '../support/redis.js';
 import { openTestStore } from '../support/run-job.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
@@ -246,8 +246,8 @@ describe('the queuing of a batch', () => {
   });
 
   it('takes one round trip to Redis, in which each job is published before it is queued', async () => {
-    const headway = await startHeadway({ workers: 0 });
-    const redis = connectRedis(headway.redis.url, 'request', { scripts: allScripts });
+    const server = await startRedis();
+    const redis = connectRedis(server.url, 'request', { scripts: allScripts });
     await until('connected', () => redis.status === 'ready');
     const registry = await loadRegistry([builtInJobsDir]);
     const keyspace = createKeyspace('other');
@@ -298,10 +298,10 @@ describe('the queuing of a batch', () => {
         expect(published).toBeGreaterThan(0);
         expect(added).toBeGreaterThan(published);
       }
-      expect(await headway.connection.llen('{other}:steps:wait')).toBe(1002);
+      expect(await redis.llen('{other}:steps:wait')).toBe(1002);
     } finally {
       redis.disconnect();
-      await headway.stop();
+      await server.stop();
     }
   });
 });

@@ -26,7 +26,7 @@ describe('files', () => {
   });
   afterAll(() => headway.stop());
 
-  const form = (field: string, content: string | Uint8Array, name: string): FormData => {
+  const form = (field: string, content: string | Uint8Array<ArrayBuffer>, name: string): FormData => {
     const data = new FormData();
     data.append(field, new Blob([content]), name);
     return data;

@@ -11,7 +11,7 @@ export default defineJob({
   input: z.strictObject({}),
   result: z.null(),
   async run(_data, ctx) {
-    const redis = await openRedis();
+    const redis = await openRedis(process.env.TURNS_REDIS_URL);
     try {
       const running = await redis.incr(`running:${process.pid}`);
       await redis.rpush('begun', `${process.pid} ${running}`);

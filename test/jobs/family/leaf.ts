@@ -20,7 +20,7 @@ export default defineJob({
   result: z.object({ double: z.number() }),
   concurrency: 8,
   async run({ n, gate, fails, permanent }, ctx) {
-    opened ??= openRedis();
+    opened ??= openRedis(process.env.TURNS_REDIS_URL);
     const redis = await opened;
     const begun = await redis.hincrby('begun', String(n), 1);
     ctx.progress(50);
