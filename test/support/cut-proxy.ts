@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 
 /**
  * What a fault does with a request: answers it itself, or lets it pass with a change. `withhold` passes the head of the
- * response on, and its body only when the body is complete, as a proxy that buffers does.
+ * response on, and its body only when the body is complete, as a proxy that buffers does. `cutAfterMs` counts from the
+ * first bytes of the body.
  */
 export type Fault = (
   req: IncomingMessage,
@@ -43,7 +44,7 @@ export async function startCutProxy(target: string): Promise<CutProxy> {
       }
       if ('cutAfterMs' in verdict) {
         answer.pipe(res);
-        return void setTimeout(() => req.socket.destroy(), verdict.cutAfterMs);
+        return void answer.once('data', () => setTimeout(() => req.socket.destroy(), verdict.cutAfterMs));
       }
       let sent = 0;
       answer.on('data', (chunk: Buffer) => {
