@@ -32,6 +32,7 @@ export async function startHeadway({
     WORKER_CONCURRENCY: String(concurrency),
     // Every benchmark would reach a limit.
     LIMIT_LOOPBACK: 'off',
+    LIMIT_STREAMS_PROCESS: '0',
     ...env,
   };
   return installation({
