@@ -1,7 +1,8 @@
 // A Redis Cluster of masters without replicas. It has the functions of `startRedis`.
 import { once } from 'node:events';
 import { Cluster } from 'ioredis';
-import { freePort, sleep, startRedis } from './processes.mjs';
+import { freePort } from '../../scripts/lib/free-port.mjs';
+import { sleep, startRedis } from './processes.mjs';
 
 const SLOTS = 16_384;
 const POLL_MS = 50;

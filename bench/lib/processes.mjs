@@ -1,18 +1,17 @@
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
+import { freePort } from '../../scripts/lib/free-port.mjs';
+import { START_ARGS } from '../../scripts/lib/service.mjs';
 import { ensureRedisServer } from '../../scripts/lib/system.mjs';
 
 const probe = new URL('./probe.mjs', import.meta.url).href;
 /** The root of the repository. */
 export const root = fileURLToPath(new URL('../..', import.meta.url));
-/** As `npm run api` starts it. */
-const API_ARGS = ['--max-semi-space-size=4'];
 const children = new Set();
 const folders = new Set();
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
@@ -34,7 +33,7 @@ export function temporaryFolder() {
 export async function startMeasured(script, env, args = []) {
   const child = fork(join(root, script), args, {
     env: { PATH: process.env.PATH, LOG_LEVEL: 'warn', NODE_ENV: 'production', ...env },
-    execArgv: ['--expose-gc', '--import', probe, ...(script.startsWith('dist/api') ? API_ARGS : [])],
+    execArgv: ['--expose-gc', '--import', probe, ...(script.startsWith('dist/api') ? START_ARGS.api : [])],
   });
   children.add(child);
   const ended = once(child, 'exit').then(([code]) => {
@@ -59,16 +58,6 @@ export async function startMeasured(script, env, args = []) {
       children.delete(child);
     },
   };
-}
-
-/** Returns a port that is free at this moment. */
-export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /**

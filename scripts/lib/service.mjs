@@ -8,8 +8,8 @@ import { ensureRedisServer } from './system.mjs';
 /** A process that has not exited this long after its own deadline is killed, in ms. A supervisor kills its processes earlier. */
 const REACTION_MS = 1500;
 
-/** Arguments for node: `src/api/garbage-collection.ts` says why. */
-const START_ARGS = { api: ['--max-semi-space-size=4'], worker: [] };
+/** Arguments for node by program: `src/api/garbage-collection.ts` says why. */
+export const START_ARGS = { api: ['--max-semi-space-size=4'], worker: [] };
 
 /** Public channels to try out. By default, the service listens on its own machine only. */
 const PUBLIC_CHANNELS = JSON.stringify([

@@ -3,10 +3,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import { freePort } from './free-port.mjs';
 import { ensureRedisServer } from './system.mjs';
 
 const WIDTHS = [360, 768, 1440, 2560];
@@ -16,15 +16,6 @@ const STILL_MS = 8000;
 const HOUR_MS = 3_600_000;
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** Redis, the API and workers, each of which can be stopped and started again. */
 async function createParts(root) {

@@ -81,9 +81,9 @@ export function openStream(options: StreamOptions): Stream {
   let heardAt = 0;
   /** Whether the present request has brought a byte. */
   let heard = false;
-  /** How long the next request may bring none, in ms. */
   const maxPatienceMs = Math.max(mutedMs, GIVE_UP_MS);
   const firstPatienceMs = canPoll ? mutedMs : maxPatienceMs;
+  /** How long the next request may bring no byte, in ms. */
   let patienceMs = firstPatienceMs;
   /** Until when the client polls, and for how long the next time, in ms. */
   let pollUntil = 0;

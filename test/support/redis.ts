@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis, type RedisOptions } from 'ioredis';
 import { findProgram } from '../../scripts/lib/command.mjs';
+import { freePort } from '../../scripts/lib/free-port.mjs';
 import { apiScripts } from '../../src/api/jobs/scripts.js';
 import { limitScripts } from '../../src/api/limits/scripts.js';
 import { connectRedis } from '../../src/shared/redis/connect.js';
@@ -61,15 +61,7 @@ atExit(() => {
 export const REDIS_PROGRAM =
   process.env.REDIS_SERVER ?? findProgram('redis-server', 'valkey-server') ?? 'redis-server';
 
-/** Returns a port that is free at this moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
+export { freePort };
 
 /**
  * Starts a real Redis on a free port.

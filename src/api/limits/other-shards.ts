@@ -21,8 +21,8 @@ interface OtherShards {
 }
 
 /**
- * Reads counts and states in the other shards for a reservation. Each shard is read at once, and before the reservation: a job that
- * another process starts meanwhile is in the set of the caller.
+ * Reads counts and states in the other shards for a reservation. Each shard is read at once, and before the reservation: a
+ * job that another process starts meanwhile is in the set of the caller.
  * @param set the set of the caller
  * @param scope the digest of the owner, or "" for an address
  */

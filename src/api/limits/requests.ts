@@ -17,9 +17,9 @@ export interface CountRequestsOptions {
 }
 
 /**
- * Counts requests against the caller's `requests`. Requests for event streams, and long polls of them, do not count, because streams have
- * limits of their own, which let all viewers reconnect. Those that fail do count, apart from the others, for their
- * address: otherwise a caller could guess jobs and tokens without a limit.
+ * Counts requests against the caller's `requests`. Requests for event streams, and long polls of them, do not count,
+ * because streams have limits of their own, which let all viewers reconnect. Those that fail do count, apart from the
+ * others, for their address: otherwise a caller could guess jobs and tokens without a limit.
  */
 export function countRequests({ limiter, identify }: CountRequestsOptions): RequestHandler {
   /** What was taken for refused credentials, by their digest, so that they are refused without being verified. */
