@@ -8,7 +8,6 @@ import { announce, exitUnusable, onShutdown, REPLACED } from '../shared/process/
 import { basePathOf } from '../shared/process/public-url.js';
 import { drainDelayOf, KEPT_ALIVE_MS } from '../shared/process/stop-settings.js';
 import { joinSupervisor, supervisedConfig } from '../shared/supervisor/supervised.js';
-import { collectGarbageLessOften } from './garbage-collection.js';
 import { answerClientErrors } from './http/client-error.js';
 import { closeListener, listen, SLOW_CLIENTS } from './http/listen.js';
 import { type ApiService, builtInJobsDir, openService } from './service.js';
@@ -19,7 +18,6 @@ import { answerWhileStarting } from './starting.js';
  * @param number its number under a supervisor, whose processes share the port; `undefined` without one
  */
 export async function runApi(settings: Config, number: number | undefined): Promise<void> {
-  collectGarbageLessOften();
   const supervisor = number === undefined ? undefined : await joinSupervisor();
   const config = supervisor ? supervisedConfig(settings) : settings;
   const log = createLogger(config, 'api', number);
