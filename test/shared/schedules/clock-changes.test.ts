@@ -7,6 +7,7 @@ import { nextDue } from '../../../src/shared/schedules/timing.js';
  */
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
+const WEEK = 7 * 24 * HOUR;
 const FROM = Date.UTC(2024, 0, 1);
 const UNTIL = Date.UTC(2028, 0, 1);
 
@@ -53,22 +54,21 @@ function changesOf(zone: string): Change[] {
   const ahead = (at: number): number => (clock(at).minute - Math.floor(at / MINUTE) + 1440 * 1e6) % 1440;
   const out: Change[] = [];
   let before = ahead(FROM);
-  for (let day = FROM; day < UNTIL; day += 24 * HOUR) {
-    const after = ahead(day + 24 * HOUR);
+  // No zone has two changes within a week.
+  for (let week = FROM; week < UNTIL; week += WEEK) {
+    const after = ahead(week + WEEK);
     if (after === before) continue;
-    before = after;
-    for (let hour = day; hour < day + 24 * HOUR; hour += HOUR) {
-      let last = ahead(hour);
-      if (ahead(hour + HOUR) === last) continue;
-      for (let at = hour + MINUTE; at <= hour + HOUR; at += MINUTE) {
-        const now = ahead(at);
-        const by = ((now - last + 1440 + 720) % 1440) - 720;
-        if (by !== 0) out.push({ zone, at, by });
-        last = now;
-      }
+    // The last minute before the change, and the first one after it.
+    let [last, at] = [week, week + WEEK];
+    while (at - last > MINUTE) {
+      const middle = last + Math.floor((at - last) / 2 / MINUTE) * MINUTE;
+      if (ahead(middle) === before) last = middle;
+      else at = middle;
     }
+    out.push({ zone, at, by: ((after - before + 1440 + 720) % 1440) - 720 });
+    before = after;
   }
-  return out;
+  return out.filter(({ at }) => at < UNTIL);
 }
 
 const changes = Intl.supportedValuesOf('timeZone').flatMap(changesOf);
@@ -151,10 +151,17 @@ describe('a cron schedule around the clock changes of 2024 to 2027', () => {
     }
   });
 
-  const own = [...new Map(changes.map((change) => [changeKey(change), change])).values()];
+  /** The same for changes that differ only in their date, unless a month ends close to one of them. */
+  const kindOf = ({ zone, at, by }: Change): string => {
+    const clock = clockOf(zone);
+    const { minute } = clock(at - MINUTE);
+    const monthEnds = clock(at - 14 * HOUR).day.slice(3) !== clock(at + 5 * HOUR).day.slice(3);
+    return `${by} ${minute} ${minute - inUtc(at).minute} ${monthEnds}`;
+  };
+  const oneOfEachKind = [...new Map(changes.map((change) => [kindOf(change), change])).values()];
 
   it('is due at the right times, from any starting point', () => {
-    for (const change of own) {
+    for (const change of oneOfEachKind) {
       const readings = readingsOf(change);
       for (const [cron, matches, everyHour] of expressions) {
         const expected = expectedTimes(change, readings, matches, everyHour);
