@@ -11,8 +11,9 @@ const QUICK = { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', PROGRESS_I
 
 describe('a job with children', () => {
   let headway: Headway;
-  /** The workers that a test has started. */
-  let started: TestProcess[] = [];
+  /** The worker for parents, and its settings. It also serves the next test if that wants the same settings. */
+  let parents: TestProcess | undefined;
+  let settings = '';
   beforeAll(async () => {
     headway = await startHeadway({
       workers: 0,
@@ -20,18 +21,22 @@ describe('a job with children', () => {
       env: { ...QUICK, JOBS_DIR: jobsDir(...familyJobs()) },
     });
   });
-  afterEach(async () => {
-    await Promise.all(started.map((worker) => worker.kill()));
-    started = [];
-    await headway.connection.del('begun', 'gate');
+  afterEach(() => headway.connection.del('begun', 'gate'));
+  afterAll(async () => {
+    await parents?.kill();
+    await headway.stop();
   });
-  afterAll(() => headway.stop());
 
-  /** Starts a worker for parents. */
+  /** Starts a worker for parents, unless it runs. */
   async function startParents(env: Record<string, string> = {}): Promise<TestProcess> {
-    const worker = await startWorker({ ...headway.env, WORKER_JOBS: 'tree', ...env });
-    started.push(worker);
-    return worker;
+    const wanted = JSON.stringify(env);
+    if (wanted !== settings) await parents?.kill();
+    settings = wanted;
+    const runs = parents && parents.child.exitCode === null && parents.child.signalCode === null;
+    if (!runs) {
+      parents = await startWorker({ ...headway.env, WORKER_JOBS: 'tree', SHUTDOWN_GRACE_MS: '0', ...env });
+    }
+    return parents!;
   }
   const watch = (job: StartedJob): Promise<TestStream> =>
     openStream(headway.client.events(job), { token: job.token });
@@ -94,7 +99,7 @@ describe('a job with children', () => {
     });
 
     it('leaves its children to the next attempt when its worker is stopped', async () => {
-      const parents = await startParents({ SHUTDOWN_GRACE_MS: '0' });
+      const parents = await startParents();
       const job = await headway.client.start('tree', { count: 12, gate: 'gate' });
       const stream = await watch(job);
       await open(4);
@@ -138,7 +143,7 @@ describe('a job with children', () => {
     });
 
     it('cancels its children when it is cancelled between two attempts', async () => {
-      const parents = await startParents({ SHUTDOWN_GRACE_MS: '0' });
+      const parents = await startParents({ MAX_STALLS: '0' });
       const job = await headway.client.start('tree', { count: 20, gate: 'gate' });
       const stream = await watch(job);
       await until('some children run', async () => (await headway.connection.hlen('begun')) >= 8);

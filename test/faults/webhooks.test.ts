@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { startWorker } from '../support/processes.js';
+import { startWorker, type TestProcess } from '../support/processes.js';
 import { randomOfTest } from '../support/random-of-test.js';
 import { type Receiver, silence, startReceiver } from '../support/receiver.js';
 import { openStream } from '../support/sse.js';
@@ -21,10 +21,25 @@ const ON = {
 describe('a webhook', () => {
   let headway: Headway;
   let receiver: Receiver;
+  beforeAll(async () => {
+    headway = await startHeadway({
+      appendOnly: true,
+      workers: 0,
+      env: { ...ON, WORKER_JOBS: 'steps,webhook' },
+    });
+  });
   afterEach(async () => {
-    await headway.stop();
+    await Promise.all(headway.workers.splice(0).map((worker) => worker.kill()));
     await receiver.stop();
   });
+  afterAll(() => headway.stop());
+
+  /** Starts a worker that ends with its test. */
+  async function startOne(env: Record<string, string> = {}): Promise<TestProcess> {
+    const worker = await startWorker({ ...headway.env, ...env });
+    headway.workers.push(worker);
+    return worker;
+  }
 
   const start = (): Promise<StartedJob> =>
     headway.client.start('steps', { count: 1, intervalMs: 1 }, { webhook: { url: receiver.url } });
@@ -42,11 +57,11 @@ describe('a webhook', () => {
 
   it('is sent again as the same message when its worker dies during the call', async () => {
     receiver = await startReceiver(silence);
-    headway = await startHeadway({ env: ON });
+    const worker = await startOne();
     const job = await start();
     await receiver.called(1);
-    await headway.workers[0]!.kill('SIGKILL');
-    headway.workers.push(await startWorker(headway.env));
+    await worker.kill('SIGKILL');
+    await startOne();
     await receiver.called(2);
     await until('the webhook is delivered', async () => (await deliveryState(job)) === 'completed');
     expect(receiver.calls).toHaveLength(2);
@@ -55,11 +70,12 @@ describe('a webhook', () => {
 
   it('is sent again by the next worker at once when its worker is stopped during the call', async () => {
     receiver = await startReceiver(silence);
-    headway = await startHeadway({ env: { ...ON, LOCK_DURATION_MS: '30000', SHUTDOWN_GRACE_MS: '0' } });
+    const env = { LOCK_DURATION_MS: '30000', SHUTDOWN_GRACE_MS: '0' };
+    const worker = await startOne(env);
     const job = await start();
     await receiver.called(1);
-    await headway.workers[0]!.stop();
-    headway.workers.push(await startWorker(headway.env));
+    await worker.stop();
+    await startOne(env);
     await receiver.called(2);
     await until('the webhook is delivered', async () => (await deliveryState(job)) === 'completed');
     expectOneMessage();
@@ -67,7 +83,7 @@ describe('a webhook', () => {
 
   it('is sent again after a timeout', async () => {
     receiver = await startReceiver(silence);
-    headway = await startHeadway({ env: { ...ON, WEBHOOK_TIMEOUT_MS: '200' } });
+    await startOne({ WEBHOOK_TIMEOUT_MS: '200' });
     const job = await start();
     await receiver.called(2);
     await until('the webhook is delivered', async () => (await deliveryState(job)) === 'completed');
@@ -76,13 +92,13 @@ describe('a webhook', () => {
 
   it('is sent although Redis is killed between the end of the job and the call', async () => {
     receiver = await startReceiver();
-    headway = await startHeadway({ appendOnly: true, env: { ...ON, WORKER_JOBS: 'steps' } });
+    await startOne({ WORKER_JOBS: 'steps' });
     const job = await start();
     await until('the delivery waits', async () => (await deliveryState(job)) === 'waiting');
     expect(receiver.calls).toEqual([]);
     await headway.redis.kill('SIGKILL');
     await headway.redis.restart();
-    headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'webhook' }));
+    await startOne({ WORKER_JOBS: 'webhook' });
     await receiver.called(1);
     await until('the webhook is delivered', async () => (await deliveryState(job)) === 'completed');
     expectOneMessage();
@@ -90,7 +106,6 @@ describe('a webhook', () => {
 
   it('is sent when the worker dies right after its job and only an API process is left', async () => {
     receiver = await startReceiver();
-    headway = await startHeadway({ workers: 0, env: ON });
     const job = await start();
     const { Worker } = await import('bullmq');
     const worker = new Worker('steps', undefined, {
@@ -101,15 +116,17 @@ describe('a webhook', () => {
     await taken.moveToCompleted({ steps: 1 }, 'dead', false);
     await worker.close();
     await until('the delivery waits', async () => (await deliveryState(job)) === 'waiting');
-    headway.workers.push(await startWorker({ ...headway.env, WORKER_JOBS: 'webhook' }));
+    await startOne({ WORKER_JOBS: 'webhook' });
     const [call] = await receiver.called(1);
     expect(call!.json).toMatchObject({ type: 'job.completed', data: { id: job.id } });
+    await until('the webhook is delivered', async () => (await deliveryState(job)) === 'completed');
   });
 
   it('is sent for every job once although workers die again and again', async () => {
     receiver = await startReceiver();
-    headway = await startHeadway({ workers: 2, env: { ...ON, MAX_STALLS: '1000' } });
-    const { client, workers, env } = headway;
+    const env = { MAX_STALLS: '1000' };
+    const workers = await Promise.all([startOne(env), startOne(env)]);
+    const { client } = headway;
     const jobs = await Promise.all(
       Array.from({ length: 20 }, (_, i) =>
         client.start(
@@ -128,10 +145,10 @@ describe('a webhook', () => {
     void all.then(() => {
       done = true;
     });
-    for (let round = 0; round < 8 && !done; round++) {
+    for (let round = 0; round < 6 && !done; round++) {
       await new Promise((resolve) => setTimeout(resolve, random.between(100, 400)));
       await workers[round % 2]!.kill('SIGKILL');
-      workers[round % 2] = await startWorker(env);
+      workers[round % 2] = await startOne(env);
     }
     await all;
     for (const job of jobs) {

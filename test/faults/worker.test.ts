@@ -34,8 +34,11 @@ describe('when a worker dies', () => {
   });
   afterAll(() => headway.stop());
 
+  const launch = (env: Record<string, string>): Promise<TestProcess> =>
+    startWorker({ ...headway.env, WORKER_JOBS: 'steps,steered,plain', ...env });
+  /** Starts a worker that ends with its test. */
   async function startOne(env: Record<string, string> = {}): Promise<TestProcess> {
-    const worker = await startWorker({ ...headway.env, WORKER_JOBS: 'steps,steered,plain', ...env });
+    const worker = await launch(env);
     headway.workers.push(worker);
     return worker;
   }
@@ -82,70 +85,75 @@ describe('when a worker dies', () => {
     });
   });
 
-  it('at random moments, every job ends once, and viewers see attempts and progress only rise', async () => {
-    const { client } = headway;
+  describe('again and again', () => {
     const env = { MAX_STALLS: '1000', WORKER_CONCURRENCY: '3' };
-    const workers = await Promise.all([startOne(env), startOne(env)]);
-    const jobs = await Promise.all(
-      Array.from({ length: 24 }, (_, i) =>
-        client.start('steps', { count: 10, intervalMs: 30, ...(i % 4 === 3 ? { failAt: 5 } : {}) }),
-      ),
-    );
-    const streams = await Promise.all(jobs.map(watch));
-    const random = randomOfTest();
-    let done = false;
-    const killing = (async () => {
-      for (let round = 0; round < 12 && !done; round++) {
-        await new Promise((resolve) => setTimeout(resolve, random.between(100, 500)));
-        await workers[round % 2]!.kill('SIGKILL');
-        workers[round % 2] = await startOne(env);
-      }
-    })();
-    await Promise.all(streams.map(({ ended }) => ended)).then(() => {
-      done = true;
+    let workers: TestProcess[];
+    beforeAll(async () => {
+      workers = await Promise.all([launch(env), launch(env)]);
     });
-    await killing;
-    for (const [i, { events, names }] of streams.entries()) {
-      const ends = names().filter((name) => name === 'completed' || name === 'failed');
-      expect(ends).toEqual([i % 4 === 3 ? 'failed' : 'completed']);
-      expect(names().at(-1)).toBe(ends[0]);
-      const offsets = events.map(({ id }) => Number(id!.split('-')[1]));
-      expect(offsets).toEqual([...new Set(offsets)].sort((a, b) => a - b));
-      let attempt = 0;
-      let percent = 0;
-      for (const { event, data } of events) {
-        expect(data.attempt).toBeGreaterThanOrEqual(attempt);
-        if (data.attempt > attempt) percent = 0;
-        attempt = data.attempt;
-        if (event !== 'progress') continue;
-        expect(data.percent).toBeGreaterThanOrEqual(percent);
-        percent = data.percent;
-      }
-    }
-  });
+    afterAll(async () => void (await Promise.all(workers.map((worker) => worker.kill()))));
 
-  it('while its jobs end at once, each start is published before its end, and both once', async () => {
-    const { client } = headway;
-    const env = { MAX_STALLS: '1000' };
-    const workers = await Promise.all([startOne(env), startOne(env)]);
-    const random = randomOfTest();
-    const streams: TestStream[] = [];
-    for (let round = 0; round < 4; round++) {
-      const jobs = await Promise.all(Array.from({ length: 20 }, () => client.start('plain', {})));
-      await new Promise((resolve) => setTimeout(resolve, random.between(0, 30)));
-      await workers[round % 2]!.kill('SIGKILL');
-      streams.push(...(await Promise.all(jobs.map(watch))));
-      workers[round % 2] = await startOne(env);
-    }
-    await Promise.all(streams.map(({ ended }) => ended));
-    for (const { events, names } of streams) {
-      const [last, before] = events.filter(({ event }) => event !== 'queue').reverse();
-      expect(last).toMatchObject({ event: 'completed' });
-      expect(before).toMatchObject({ event: 'active', data: { attempt: last!.data.attempt } });
-      expect(names().filter((name) => name === 'completed')).toHaveLength(1);
-      const starts = events.flatMap(({ event, data }) => (event === 'active' ? [data.attempt] : []));
-      expect(starts).toEqual([...new Set(starts)]);
-    }
+    it('at random moments, every job ends once, and viewers see attempts and progress only rise', async () => {
+      const { client } = headway;
+      const jobs = await Promise.all(
+        Array.from({ length: 24 }, (_, i) =>
+          client.start('steps', { count: 10, intervalMs: 30, ...(i % 4 === 3 ? { failAt: 5 } : {}) }),
+        ),
+      );
+      const streams = await Promise.all(jobs.map(watch));
+      const random = randomOfTest();
+      let done = false;
+      const killing = (async () => {
+        for (let round = 0; round < 8 && !done; round++) {
+          await new Promise((resolve) => setTimeout(resolve, random.between(100, 500)));
+          await workers[round % 2]!.kill('SIGKILL');
+          workers[round % 2] = await launch(env);
+        }
+      })();
+      await Promise.all(streams.map(({ ended }) => ended)).then(() => {
+        done = true;
+      });
+      await killing;
+      for (const [i, { events, names }] of streams.entries()) {
+        const ends = names().filter((name) => name === 'completed' || name === 'failed');
+        expect(ends).toEqual([i % 4 === 3 ? 'failed' : 'completed']);
+        expect(names().at(-1)).toBe(ends[0]);
+        const offsets = events.map(({ id }) => Number(id!.split('-')[1]));
+        expect(offsets).toEqual([...new Set(offsets)].sort((a, b) => a - b));
+        let attempt = 0;
+        let percent = 0;
+        for (const { event, data } of events) {
+          expect(data.attempt).toBeGreaterThanOrEqual(attempt);
+          if (data.attempt > attempt) percent = 0;
+          attempt = data.attempt;
+          if (event !== 'progress') continue;
+          expect(data.percent).toBeGreaterThanOrEqual(percent);
+          percent = data.percent;
+        }
+      }
+    });
+
+    it('while its jobs end at once, each start is published before its end, and both once', async () => {
+      const { client } = headway;
+      const random = randomOfTest();
+      const streams: TestStream[] = [];
+      for (let round = 0; round < 3; round++) {
+        const jobs = await Promise.all(Array.from({ length: 20 }, () => client.start('plain', {})));
+        await new Promise((resolve) => setTimeout(resolve, random.between(0, 30)));
+        await workers[round % 2]!.kill('SIGKILL');
+        streams.push(...(await Promise.all(jobs.map(watch))));
+        workers[round % 2] = await launch(env);
+      }
+      await Promise.all(streams.map(({ ended }) => ended));
+      for (const { events, names } of streams) {
+        const [last, before] = events.filter(({ event }) => event !== 'queue').reverse();
+        expect(last).toMatchObject({ event: 'completed' });
+        expect(before).toMatchObject({ event: 'active', data: { attempt: last!.data.attempt } });
+        expect(names().filter((name) => name === 'completed')).toHaveLength(1);
+        const starts = events.flatMap(({ event, data }) => (event === 'active' ? [data.attempt] : []));
+        expect(starts).toEqual([...new Set(starts)]);
+      }
+    });
   });
 
   it('after it was asked to stop, the next worker takes its jobs at once', async () => {
