@@ -1,5 +1,5 @@
 import { EventSource } from 'eventsource';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clientOf } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
@@ -10,10 +10,12 @@ import { until } from '../support/until.js';
 
 describe('when an API process dies', () => {
   let headway: Headway;
-  afterEach(() => headway.stop());
+  beforeAll(async () => {
+    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('steered'), WORKER_JOBS: 'steps,steered' } });
+  });
+  afterAll(() => headway.stop());
 
   it('an EventSource reconnects and gets each missed event once', async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('steered') } });
     const { connection, client, env } = headway;
     const job = await client.start('steered', { turns: 'turns' });
     const source = new EventSource(`${client.events(job)}?token=${job.token}`);
@@ -46,31 +48,7 @@ describe('when an API process dies', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  it('a viewer of a process that is stopped resumes at another one', async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('steered') } });
-    const { connection, client, env, api } = headway;
-    const second = await startApi(env);
-    try {
-      const job = await client.start('steered', { turns: 'turns' });
-      const first = await openStream(client.events(job), { token: job.token });
-      await connection.lpush('turns', '10');
-      await first.waitFor('progress');
-      await api.stop();
-      await first.ended;
-      const next = await openStream(`${second.url}${job.links.events}`, {
-        token: job.token,
-        lastEventId: first.lastEventId(),
-      });
-      await connection.lpush('turns', 'end');
-      await next.ended;
-      expect(next.names()).toEqual(['completed']);
-    } finally {
-      await second.kill();
-    }
-  });
-
   it('repeating an idempotent POST that was half done starts one job, and it completes', async () => {
-    headway = await startHeadway();
     const { client, connection, env } = headway;
     const headers = { 'Idempotency-Key': 'a-key-that-is-long-enough' };
     const body = { name: 'steps', data: { count: 1, intervalMs: 1 } };
@@ -98,5 +76,28 @@ describe('when an API process dies', () => {
     await stream.ended;
     expect(stream.names().at(-1)).toBe('completed');
     expect(await connection.zcard('{headway}:steps:completed')).toBe(1);
+  });
+
+  // The last one: it stops the API.
+  it('a viewer of a process that is stopped resumes at another one', async () => {
+    const { connection, client, env, api } = headway;
+    const second = await startApi(env);
+    try {
+      const job = await client.start('steered', { turns: 'more turns' });
+      const first = await openStream(client.events(job), { token: job.token });
+      await connection.lpush('more turns', '10');
+      await first.waitFor('progress');
+      await api.stop();
+      await first.ended;
+      const next = await openStream(`${second.url}${job.links.events}`, {
+        token: job.token,
+        lastEventId: first.lastEventId(),
+      });
+      await connection.lpush('more turns', 'end');
+      await next.ended;
+      expect(next.names()).toEqual(['completed']);
+    } finally {
+      await second.kill();
+    }
   });
 });

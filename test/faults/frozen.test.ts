@@ -1,4 +1,4 @@
-import { afterEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
 import { startWorker } from '../support/processes.js';
@@ -6,7 +6,14 @@ import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
 let headway: Headway;
-afterEach(() => headway.stop());
+beforeAll(async () => {
+  headway = await startHeadway({ workers: 0, env: { JOBS_DIR: jobsDir('gated') } });
+});
+afterEach(async () => {
+  await Promise.all(headway.workers.splice(0).map((worker) => worker.kill()));
+  await headway.connection.del('checking', 'gate', 'bodies');
+});
+afterAll(() => headway.stop());
 
 it.each([
   ['that another worker has completed', {}],
@@ -15,16 +22,15 @@ it.each([
 ])(
   'a worker that was frozen does not run a job %s',
   async (_what, { thread = false, failed = false }: { thread?: boolean; failed?: boolean }) => {
-    headway = await startHeadway({
-      workers: 0,
-      env: {
-        LOCK_DURATION_MS: '1000',
-        STALLED_INTERVAL_MS: '500',
-        MAX_STALLS: failed ? '0' : '3',
-        JOBS_DIR: jobsDir({ file: 'gated', thread }),
-      },
-    });
-    const { client, connection, env, workers } = headway;
+    const env = {
+      ...headway.env,
+      LOCK_DURATION_MS: '1000',
+      STALLED_INTERVAL_MS: '500',
+      MAX_STALLS: failed ? '0' : '3',
+      JOBS_DIR: jobsDir({ file: 'gated', thread }),
+      WORKER_JOBS: 'gated',
+    };
+    const { client, connection, workers } = headway;
     const frozen = await startWorker({ ...env, GATED: '1' });
     workers.push(frozen);
     const job = await client.start('gated', {});

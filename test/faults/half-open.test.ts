@@ -1,7 +1,7 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
-import { startApi, startWorker, type TestProcess } from '../support/processes.js';
+import { startApi, startWorker } from '../support/processes.js';
 import { startProxy, type Proxy as TcpProxy } from '../support/proxy.js';
 import { openStream } from '../support/sse.js';
 
@@ -10,49 +10,55 @@ const SOON_MS = 12_000;
 
 describe('a dead connection to Redis that was not closed', () => {
   let headway: Headway;
+  /** The proxy of the worker. */
   let proxy: TcpProxy;
-  let proxied: TestProcess;
-  afterEach(async () => {
-    await proxied.kill();
-    proxy.stop();
+  const through = ({ port }: TcpProxy): Record<string, string> => ({
+    ...headway.env,
+    REDIS_URL: `redis://127.0.0.1:${port}`,
+    // The test steers the job over a connection that stays alive.
+    TURNS_REDIS_URL: headway.redis.url,
+  });
+  beforeAll(async () => {
+    headway = await startHeadway({
+      workers: 0,
+      env: { JOBS_DIR: jobsDir('steered'), WORKER_JOBS: 'steps,steered' },
+    });
+    proxy = await startProxy(headway.redis.port);
+    headway.workers = [await startWorker(through(proxy))];
+  });
+  afterAll(async () => {
     await headway.stop();
+    proxy.stop();
   });
 
-  async function start(startProcess: typeof startApi, workers: number): Promise<void> {
-    headway = await startHeadway({ workers, env: { JOBS_DIR: jobsDir('steered') } });
-    proxy = await startProxy(headway.redis.port);
-    proxied = await startProcess({
-      ...headway.env,
-      REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
-      // The test steers the job over a connection that stays alive.
-      TURNS_REDIS_URL: headway.redis.url,
-    });
-  }
-
   it('is replaced in an API process: viewers get new events, and requests are answered', async () => {
-    await start(startApi, 1);
     const { client, connection } = headway;
-    const job = await client.start('steered', { turns: 'turns' });
+    const own = await startProxy(headway.redis.port);
+    const proxied = await startApi(through(own));
+    onTestFinished(async () => {
+      await proxied.kill();
+      own.stop();
+    });
+    const job = await client.start('steered', { turns: 'watched' });
     const url = `${proxied.url}/v1/jobs/${job.id}/events`;
     const stream = await openStream(url, { token: job.token });
-    await connection.lpush('turns', '10');
+    await connection.lpush('watched', '10');
     await stream.waitFor('progress');
-    proxy.freeze();
-    await connection.lpush('turns', 'log after', '20');
+    own.freeze();
+    await connection.lpush('watched', 'log after', '20');
     expect((await stream.waitFor('log', SOON_MS)).data.message).toBe('after');
     const response = await fetch(`${proxied.url}/v1/jobs/${job.id}`, {
       headers: { Authorization: `Bearer ${job.token}` },
       signal: AbortSignal.timeout(SOON_MS),
     });
     expect(response.status).toBe(200);
-    await connection.lpush('turns', 'end');
+    await connection.lpush('watched', 'end');
     await stream.ended;
     expect(stream.names().filter((name) => name === 'log')).toHaveLength(1);
     expect(stream.names().at(-1)).toBe('completed');
   });
 
   it('is replaced in a worker that runs a job: each report arrives once, and the job completes', async () => {
-    await start(startWorker, 0);
     const { client, connection } = headway;
     const job = await client.start('steered', { turns: 'turns' }, { attempts: 1 });
     const stream = await openStream(client.events(job), { token: job.token });
@@ -69,7 +75,6 @@ describe('a dead connection to Redis that was not closed', () => {
   });
 
   it('is replaced in an idle worker', async () => {
-    await start(startWorker, 0);
     const { client } = headway;
     const first = await client.start('steps', { count: 1, intervalMs: 1 });
     await (await openStream(client.events(first), { token: first.token })).ended;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
+import { startWorker } from '../support/processes.js';
 import { randomOfTest } from '../support/random-of-test.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
@@ -10,7 +11,13 @@ describe('when Redis becomes unavailable', () => {
   beforeAll(async () => {
     headway = await startHeadway({
       appendOnly: true,
-      env: { JOBS_DIR: jobsDir('steered'), LOCK_DURATION_MS: '5000', SHUTDOWN_GRACE_MS: '200' },
+      env: {
+        JOBS_DIR: jobsDir('steered'),
+        LOCK_DURATION_MS: '5000',
+        MAX_STALLS: '100',
+        PROGRESS_INTERVAL_MS: '20',
+        SHUTDOWN_GRACE_MS: '200',
+      },
     });
   });
   afterAll(() => headway.stop());
@@ -90,33 +97,11 @@ describe('when Redis becomes unavailable', () => {
     expect(stream.names().at(-1)).toBe('completed');
   });
 
-  // The last one: the worker has ended, and Redis stays away.
-  it('a worker still stops when it is asked to', async () => {
-    const { client, redis, workers } = headway;
-    const job = await client.start('steps', { count: 1000, intervalMs: 100 });
-    await (await openStream(client.events(job), { token: job.token })).waitFor('progress');
-    await redis.kill('SIGKILL');
-    const asked = Date.now();
-    await workers[0]!.stop();
-    // In this time, the worker tries to hand jobs back and gives up.
-    expect(Date.now() - asked).toBeLessThan(10_000);
-    expect(workers[0]!.child.signalCode).toBeNull();
-  });
-});
-
-describe('when Redis becomes unavailable under load', () => {
-  it('repeatedly, every job ends once and no viewer hangs', async () => {
-    const headway = await startHeadway({
-      appendOnly: true,
-      workers: 2,
-      env: {
-        LOCK_DURATION_MS: '2000',
-        STALLED_INTERVAL_MS: '1000',
-        MAX_STALLS: '100',
-        PROGRESS_INTERVAL_MS: '20',
-      },
-    });
-    onTestFinished(() => headway.stop());
+  it('again and again under load, every job ends once and no viewer hangs', async () => {
+    // It also runs stalled jobs, should there be any.
+    const quick = { LOCK_DURATION_MS: '2000', STALLED_INTERVAL_MS: '1000' };
+    const second = await startWorker({ ...headway.env, ...quick, WORKER_JOBS: 'steps' });
+    onTestFinished(() => second.stop());
     const { client, redis } = headway;
     const jobs = await Promise.all(
       Array.from({ length: 20 }, () => client.start('steps', { count: 100, intervalMs: 20 })),
@@ -137,5 +122,18 @@ describe('when Redis becomes unavailable under load', () => {
       const ids = events.flatMap(({ id }) => id ?? []);
       expect(new Set(ids).size).toBe(ids.length);
     }
+  });
+
+  // The last one: the worker has ended, and Redis stays away.
+  it('a worker still stops when it is asked to', async () => {
+    const { client, redis, workers } = headway;
+    const job = await client.start('steps', { count: 1000, intervalMs: 100 });
+    await (await openStream(client.events(job), { token: job.token })).waitFor('progress');
+    await redis.kill('SIGKILL');
+    const asked = Date.now();
+    await workers[0]!.stop();
+    // In this time, the worker tries to hand jobs back and gives up.
+    expect(Date.now() - asked).toBeLessThan(10_000);
+    expect(workers[0]!.child.signalCode).toBeNull();
   });
 });

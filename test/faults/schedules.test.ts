@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
 import { startApi, startWorker } from '../support/processes.js';
@@ -9,34 +9,26 @@ const QUICK = { count: 1, intervalMs: 1 };
 
 describe('a schedule', () => {
   let headway: Headway;
-  afterEach(() => headway.stop());
-
-  it('starts its next run when a worker dies, and the lost run is repeated', async () => {
+  let token: string;
+  let ada: ReturnType<typeof schedulesOf>;
+  beforeAll(async () => {
     headway = await startHeadway({
+      appendOnly: true,
+      workers: 0,
       env: {
         LOCK_DURATION_MS: '1000',
         STALLED_INTERVAL_MS: '500',
         JOBS_DIR: jobsDir('steered'),
+        WORKER_JOBS: 'steps,steered',
       },
     });
-    const ada = schedulesOf(headway, await userToken(headway, 'ada'));
-    const schedule = await ada.make({ name: 'steered', data: { turns: 'turns' }, everyMs: 1000 });
-    const { lastRun } = await ada.until('the first run', schedule, (now) => now.lastRun?.state === 'active');
-    const stream = await ada.watch(lastRun!);
-    await stream.waitFor('active');
-    await headway.workers[0]!.kill('SIGKILL');
-    headway.workers.push(await startWorker(headway.env));
-    await ada.until('the next run', schedule, (now) => now.lastRun!.dueAt! > lastRun!.dueAt!);
-    const steer = setInterval(() => void headway.connection.lpush('turns', 'end'), 50);
-    await stream.ended;
-    clearInterval(steer);
-    expect(stream.names()).toContain('stalled');
-    expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { attempt: 2 } });
+    token = await userToken(headway, 'ada');
+    ada = schedulesOf(headway, token);
   });
+  afterAll(() => headway.stop());
 
+  // The first one: there is no worker yet.
   it('starts one late run instead of every missed run after a time without workers', async () => {
-    headway = await startHeadway({ workers: 0 });
-    const ada = schedulesOf(headway, await userToken(headway, 'ada'));
     const schedule = await ada.make({ name: 'steps', data: QUICK, everyMs: 1000 });
     const first = schedule.nextRun!;
     await until('three more runs would have been due', () => Date.now() > schedule.nextRunAt! + 3500);
@@ -44,11 +36,10 @@ describe('a schedule', () => {
     headway.workers.push(await startWorker(headway.env));
     const { lastRun } = await ada.until('the second run', schedule, ({ runs }) => runs === 2);
     expect(lastRun!.dueAt! - schedule.nextRunAt!).toBeGreaterThan(3000);
+    await ada.remove(schedule);
   });
 
   it('survives a Redis that is killed and restarted on its append-only file', async () => {
-    headway = await startHeadway({ appendOnly: true });
-    const ada = schedulesOf(headway, await userToken(headway, 'ada'));
     const schedule = await ada.make({ name: 'steps', data: QUICK, everyMs: 1000 });
     const paused = await ada.make({ name: 'steps', data: QUICK, everyMs: 1000, limit: 1 });
     await ada.pause(paused);
@@ -59,12 +50,26 @@ describe('a schedule', () => {
     const { runs } = await ada.get(schedule);
     await ada.until('further runs', schedule, (now) => now.runs >= runs + 2);
     expect(await ada.get(paused)).toMatchObject({ state: 'paused' });
+    await ada.remove(schedule);
+  });
+
+  it('starts its next run when a worker dies, and the lost run is repeated', async () => {
+    const schedule = await ada.make({ name: 'steered', data: { turns: 'turns' }, everyMs: 1000 });
+    const { lastRun } = await ada.until('the first run', schedule, (now) => now.lastRun?.state === 'active');
+    const stream = await ada.watch(lastRun!);
+    await stream.waitFor('active');
+    await headway.workers[0]!.kill('SIGKILL');
+    headway.workers = [await startWorker(headway.env)];
+    await ada.until('the next run', schedule, (now) => now.lastRun!.dueAt! > lastRun!.dueAt!);
+    const steer = setInterval(() => void headway.connection.lpush('turns', 'end'), 50);
+    await stream.ended;
+    clearInterval(steer);
+    expect(stream.names()).toContain('stalled');
+    expect(stream.events.at(-1)).toMatchObject({ event: 'completed', data: { attempt: 2 } });
+    await ada.remove(schedule);
   });
 
   it('survives the API process that created it, and another one can change it', async () => {
-    headway = await startHeadway();
-    const token = await userToken(headway, 'ada');
-    const ada = schedulesOf(headway, token);
     const schedule = await ada.make({ name: 'steps', data: QUICK, everyMs: 1000 });
     await headway.api.kill('SIGKILL');
     headway.api = await startApi(headway.env);

@@ -1,5 +1,5 @@
 import { Queue } from 'bullmq';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addressOf } from '../../src/shared/jobs/queues.js';
 import { shardOf } from '../../src/shared/shards.js';
 import { clientOf, type StartedJob } from '../support/client.js';
@@ -17,24 +17,23 @@ const shardOfJob = ({ id }: { id: string }): number => shardOf(addressOf(id)!.qu
 
 describe('changing QUEUE_SHARDS', () => {
   let headway: Headway;
-  let others: TestProcess[] = [];
-  afterEach(async () => {
-    await Promise.all(others.map((process) => process.kill()));
-    others = [];
-    await headway.stop();
-  });
-
-  const begin = async (shards: number, env = {}): Promise<void> => {
+  const others: TestProcess[] = [];
+  beforeAll(async () => {
     headway = await startHeadway({
       env: {
         ADMIN_TOKEN,
-        QUEUE_SHARDS: String(shards),
-        JOBS_DIR: jobsDir('steered'),
+        KEEP_JOBS_MS: '1000',
+        QUEUE_SHARDS: '1',
+        JOBS_DIR: jobsDir('plain', 'steered'),
         LOG_LEVEL: 'info',
-        ...env,
       },
     });
-  };
+  });
+  afterAll(async () => {
+    await Promise.all(others.map((process) => process.kill()));
+    await headway.stop();
+  });
+
   async function open(start: typeof startApi, shards: number): Promise<TestProcess> {
     const process = await start({ ...headway.env, QUEUE_SHARDS: String(shards) });
     others.push(process);
@@ -55,9 +54,10 @@ describe('changing QUEUE_SHARDS', () => {
   const stateOf = async (url: string, job: StartedJob): Promise<string> =>
     ((await (await clientOf(url).get(job)).json()) as { state: string }).state;
 
-  it('raises it while jobs run, with processes of both values side by side', async () => {
-    await begin(1);
+  it('raises it while jobs run, with processes of both values side by side: new shards are used, found and paused', async () => {
     const { connection, api, workers } = headway;
+    const admin = { method: 'POST', headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } };
+    await fetch(`${api.url}/v1/definitions/plain/pause`, admin);
     const running = await headway.client.start('steered', { turns: 'old' });
     const stream = await openStream(headway.client.events(running), { token: running.token });
     await stream.waitFor('active');
@@ -91,6 +91,13 @@ describe('changing QUEUE_SHARDS', () => {
       return jobs.some(({ id }) => id === waiting.id);
     });
     expect(await (await old.cancel(waiting)).json()).toMatchObject({ state: 'cancelled' });
+    // What is paused is paused in the new shard, too.
+    const paused = await startIn(1, newApi.url, 'plain', {});
+    const onPaused = clientOf(newApi.url);
+    expect(await (await onPaused.get(paused)).json()).toMatchObject({ state: 'waiting', paused: true });
+    const resumed = await openStream(onPaused.events(paused), { token: paused.token });
+    await fetch(`${newApi.url}/v1/definitions/plain/resume`, admin);
+    await resumed.waitFor('completed');
     // It does not put jobs there.
     for (let i = 0; i < 10; i++) expect(shardOfJob(await old.start('steps', STEPS, LATER))).toBe(0);
     // A deduplication key finds a job that was started before, whichever shard it gives now.
@@ -105,42 +112,32 @@ describe('changing QUEUE_SHARDS', () => {
     );
 
     await Promise.all([api.stop(), workers[0]!.stop()]);
-    await connection.lpush('old', 'end');
     const rest = await openStream(clientOf(newApi.url).events(running), { token: running.token });
+    await connection.lpush('old', 'end');
     await rest.ended;
     expect(rest.names().at(-1)).toBe('completed');
     const onNew = schedulesOf(headway, await userToken(headway, 'ada'), newApi.url);
     const { runs } = await onNew.get(schedule);
     await onNew.until('the schedule goes on', schedule, (now) => now.runs > runs + 1);
     expect(newWorker.child.exitCode).toBeNull();
-  });
-
-  it('pauses the queues of new shards that are paused', async () => {
-    await begin(1);
-    const admin = { method: 'POST', headers: { Authorization: `Bearer ${ADMIN_TOKEN}` } };
-    await fetch(`${headway.api.url}/v1/definitions/steps/pause`, admin);
-    const api = await open(startApi, 2);
-    await open(startWorker, 2);
-    const job = await startIn(1, api.url, 'steps', STEPS);
-    expect(await (await clientOf(api.url).get(job)).json()).toMatchObject({ state: 'waiting', paused: true });
-    await fetch(`${api.url}/v1/definitions/steps/resume`, admin);
-    await until('it runs', async () => (await stateOf(api.url, job)) === 'completed');
+    await onNew.remove(schedule);
   });
 
   it('lowers it: the jobs in the former shards are run, and then the shards are no longer used', async () => {
-    await begin(2, { KEEP_JOBS_MS: '1000' });
-    const { connection, api } = headway;
-    const schedules = schedulesOf(headway, await userToken(headway, 'ada'));
+    // Those that the first test has left, with two shards.
+    const [api, formerWorker] = others.splice(0);
+    const { connection } = headway;
+    const schedules = schedulesOf(headway, await userToken(headway, 'ada'), api!.url);
     let schedule: ScheduleView;
     do {
       schedule = await schedules.make({ name: 'steps', data: STEPS, everyMs: 1000 });
       schedule = await schedules.until('there is a next run', schedule, ({ nextRun }) => nextRun);
     } while (shardOfJob(schedule.nextRun!) === 0);
-    const late = await startIn(1, api.url, 'steps', STEPS, { delayMs: 600_000 });
-    const running = await startIn(1, api.url, 'steered', { turns: 'turns' });
-    const stream = await openStream(headway.client.events(running), { token: running.token });
+    const late = await startIn(1, api!.url, 'steps', STEPS, { delayMs: 600_000 });
+    const running = await startIn(1, api!.url, 'steered', { turns: 'turns' });
+    const stream = await openStream(clientOf(api!.url).events(running), { token: running.token });
     await stream.waitFor('active');
-    await Promise.all([api.stop(), headway.workers[0]!.stop()]);
+    await Promise.all([api!.stop(), formerWorker!.stop()]);
 
     const newApi = await open(startApi, 1);
     const worker = await open(startWorker, 1);
@@ -149,12 +146,13 @@ describe('changing QUEUE_SHARDS', () => {
       expect(shardOfJob(await clientOf(newApi.url).start('steps', STEPS))).toBe(0);
     }
     expect(await stateOf(newApi.url, late)).toBe('delayed');
+    const end = await openStream(clientOf(newApi.url).events(late), { token: late.token });
+    const rest = await openStream(clientOf(newApi.url).events(running), { token: running.token });
     const queue = new Queue('steps', { connection, prefix: '{headway~1.10}' });
     await (await queue.getJob(late.id))!.promote();
     await queue.close();
-    const end = await openStream(clientOf(newApi.url).events(late), { token: late.token });
-    await connection.lpush('turns', 'end');
-    const rest = await openStream(clientOf(newApi.url).events(running), { token: running.token });
+    // Also for the jobs that were not put into the shard.
+    await connection.lpush('turns', ...Array<string>(20).fill('end'));
     await rest.ended;
     expect(rest.names().at(-1)).toBe('completed');
     await end.ended;

@@ -1,41 +1,46 @@
-import { expect, it } from 'vitest';
-import { startHeadway } from '../support/headway.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
 import { startWorker } from '../support/processes.js';
 import { openStream } from '../support/sse.js';
 
-it('a job in a thread whose worker dies is shown as stalled, and another worker completes it', async () => {
-  const headway = await startHeadway({
-    env: { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', JOBS_DIR: jobsDir('burn') },
+describe('a job in a thread', () => {
+  let headway: Headway;
+  beforeAll(async () => {
+    headway = await startHeadway({ workers: 0, env: { JOBS_DIR: jobsDir('burn'), WORKER_JOBS: 'burn' } });
   });
-  const job = await headway.client.start('burn', { ms: 1500, reports: true });
-  const stream = await openStream(headway.client.events(job), { token: job.token });
-  await stream.waitFor('progress');
-  await headway.workers[0]!.kill('SIGKILL');
-  headway.workers.push(await startWorker(headway.env));
-  await stream.ended;
-  expect(stream.names().filter((name) => name !== 'progress')).toEqual([
-    'waiting',
-    'active',
-    'stalled',
-    'active',
-    'completed',
-  ]);
-  await headway.stop();
-});
+  afterAll(() => headway.stop());
 
-it('a stopping worker ends a thread that never yields, and hands its job back', async () => {
-  const headway = await startHeadway({
-    env: { SHUTDOWN_GRACE_MS: '0', JOBS_DIR: jobsDir('burn') },
+  it('is shown as stalled when its worker dies, and another worker completes it', async () => {
+    const env = { ...headway.env, LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500' };
+    headway.workers = [await startWorker(env)];
+    const job = await headway.client.start('burn', { ms: 1000, reports: true });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await stream.waitFor('progress');
+    await headway.workers[0]!.kill('SIGKILL');
+    headway.workers = [await startWorker(env)];
+    await stream.ended;
+    expect(stream.names().filter((name) => name !== 'progress')).toEqual([
+      'waiting',
+      'active',
+      'stalled',
+      'active',
+      'completed',
+    ]);
+    await headway.workers[0]!.kill();
   });
-  const job = await headway.client.start('burn', { ms: 5000 });
-  const stream = await openStream(headway.client.events(job), { token: job.token });
-  await stream.waitFor('active');
-  const [worker] = headway.workers;
-  await worker!.stop();
-  expect(worker!.child.exitCode).toBe(0);
-  headway.workers.push(await startWorker(headway.env));
-  await stream.ended;
-  expect(stream.names()).toEqual(['waiting', 'active', 'waiting', 'active', 'completed']);
-  await headway.stop();
+
+  it('that never yields is ended by a stopping worker, and handed back', async () => {
+    const env = { ...headway.env, SHUTDOWN_GRACE_MS: '0' };
+    headway.workers = [await startWorker(env)];
+    const job = await headway.client.start('burn', { ms: 2500 });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await stream.waitFor('active');
+    const [worker] = headway.workers;
+    await worker!.stop();
+    expect(worker!.child.exitCode).toBe(0);
+    headway.workers = [await startWorker(env)];
+    await stream.ended;
+    expect(stream.names()).toEqual(['waiting', 'active', 'waiting', 'active', 'completed']);
+  });
 });

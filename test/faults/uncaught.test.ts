@@ -13,6 +13,10 @@ const QUICK = { LOCK_DURATION_MS: '1000', STALLED_INTERVAL_MS: '500', JOBS_DIR }
 
 describe('an uncaught error', () => {
   let headway: Headway;
+  beforeAll(async () => {
+    headway = await startHeadway({ workers: 0, env: QUICK });
+  });
+  afterAll(() => headway.stop());
   const watch = (job: StartedJob): Promise<TestStream> =>
     openStream(headway.client.events(job), { token: job.token });
   const steered = async (turns: string): Promise<TestStream> => {
@@ -23,9 +27,9 @@ describe('an uncaught error', () => {
 
   describe('of a job', () => {
     beforeAll(async () => {
-      headway = await startHeadway({ env: { ...QUICK, WORKER_CONCURRENCY: '4', WORKER_THREADS: '1' } });
+      headway.workers = [await startWorker({ ...headway.env, WORKER_CONCURRENCY: '4', WORKER_THREADS: '1' })];
     });
-    afterAll(() => headway.stop());
+    afterAll(async () => void (await Promise.all(headway.workers.splice(0).map((worker) => worker.kill()))));
 
     it.each([
       'rejection',
@@ -99,7 +103,7 @@ describe('an uncaught error', () => {
     afterEach(async () => {
       supervisor?.kill();
       supervisor = undefined;
-      await headway.stop();
+      await Promise.all(headway.workers.splice(0).map((worker) => worker.kill()));
     });
 
     /** Starts a worker that is restarted whenever it ends, as with `npm start`. */
@@ -116,11 +120,38 @@ describe('an uncaught error', () => {
       return ends;
     };
 
+    it('fails the job whose workers it ended again and again, and no other job', async () => {
+      const ends = await superviseWorker({ ...headway.env, MAX_STALLS: '0', WORKER_CONCURRENCY: '8' });
+      const innocent = await Promise.all(['a', 'b', 'c', 'd'].map(steered));
+      const cause = await watch(await headway.client.start('reckless', { how: 'foreign context' }));
+      // Jobs that were lost run one at a time, each until it has ended.
+      await until('the worker was restarted', () => ends.length > 0);
+      for (const turns of ['a', 'b', 'c', 'd']) await headway.connection.lpush(turns, 'end');
+      await Promise.all([cause, ...innocent].map(({ ended }) => ended));
+      expect(cause.events.at(-1)).toMatchObject({ event: 'failed', data: { error: { code: 'stalled' } } });
+      for (const { names } of innocent) expect(names().at(-1)).toBe('completed');
+    });
+
+    it('fails the job whose workers crash again and again, and no job that was lost with it', async () => {
+      const ends = await superviseWorker({ ...headway.env, MAX_STALLS: '1', WORKER_CONCURRENCY: '8' });
+      const jobs = await Promise.all(
+        Array.from({ length: 4 }, () => headway.client.start('steps', { count: 30, intervalMs: 50 })),
+      );
+      const innocent = await Promise.all(jobs.map(watch));
+      await Promise.all(innocent.map((stream) => stream.waitFor('active')));
+      const cause = await watch(await headway.client.start('reckless', { how: 'abort' }));
+      await Promise.all([cause, ...innocent].map(({ ended }) => ended));
+      expect(cause.events.at(-1)).toMatchObject({ event: 'failed', data: { error: { code: 'stalled' } } });
+      for (const { names } of innocent) expect(names().at(-1)).toBe('completed');
+      // The first crash lost all jobs together; in the second, the cause ran alone.
+      expect(ends).toHaveLength(2);
+    });
+
+    // The last one: the job that caused the crash waits for a worker that it would end.
     it('ends the process, after the running jobs were handed back without using up an attempt', async () => {
       // Locks outlast the test, so no job is found stalled: a job that continues was handed back.
-      headway = await startHeadway({
-        env: { JOBS_DIR, MAX_STALLS: '0', LOCK_DURATION_MS: '60000' },
-      });
+      const env = { ...headway.env, MAX_STALLS: '0', LOCK_DURATION_MS: '60000' };
+      headway.workers = [await startWorker(env)];
       const innocent = await steered('innocent');
       const others = await Promise.all(['one', 'two'].map(steered));
       const [worker] = headway.workers;
@@ -145,43 +176,8 @@ describe('an uncaught error', () => {
 
       async function supervised(): Promise<void> {
         // The job that caused the crash would end this worker too.
-        headway.workers = [await startWorker({ ...headway.env, WORKER_JOBS: 'steered' })];
+        headway.workers = [await startWorker({ ...env, WORKER_JOBS: 'steered' })];
       }
-    });
-
-    it('fails the job whose workers it ended again and again, and no other job', async () => {
-      headway = await startHeadway({
-        workers: 0,
-        env: { ...QUICK, MAX_STALLS: '0', WORKER_CONCURRENCY: '8' },
-      });
-      const ends = await superviseWorker(headway.env);
-      const innocent = await Promise.all(['a', 'b', 'c', 'd'].map(steered));
-      const cause = await watch(await headway.client.start('reckless', { how: 'foreign context' }));
-      // Jobs that were lost run one at a time, each until it has ended.
-      await until('the worker was restarted', () => ends.length > 0);
-      for (const turns of ['a', 'b', 'c', 'd']) await headway.connection.lpush(turns, 'end');
-      await Promise.all([cause, ...innocent].map(({ ended }) => ended));
-      expect(cause.events.at(-1)).toMatchObject({ event: 'failed', data: { error: { code: 'stalled' } } });
-      for (const { names } of innocent) expect(names().at(-1)).toBe('completed');
-    });
-
-    it('fails the job whose workers crash again and again, and no job that was lost with it', async () => {
-      headway = await startHeadway({
-        workers: 0,
-        env: { ...QUICK, MAX_STALLS: '1', WORKER_CONCURRENCY: '8' },
-      });
-      const ends = await superviseWorker(headway.env);
-      const jobs = await Promise.all(
-        Array.from({ length: 4 }, () => headway.client.start('steps', { count: 30, intervalMs: 50 })),
-      );
-      const innocent = await Promise.all(jobs.map(watch));
-      await Promise.all(innocent.map((stream) => stream.waitFor('active')));
-      const cause = await watch(await headway.client.start('reckless', { how: 'abort' }));
-      await Promise.all([cause, ...innocent].map(({ ended }) => ended));
-      expect(cause.events.at(-1)).toMatchObject({ event: 'failed', data: { error: { code: 'stalled' } } });
-      for (const { names } of innocent) expect(names().at(-1)).toBe('completed');
-      // The first crash lost all jobs together; in the second, the cause ran alone.
-      expect(ends).toHaveLength(2);
     });
   });
 });
