@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
-import { startWorker } from '../support/processes.js';
+import { startWorker, type TestProcess } from '../support/processes.js';
 import { openStream, type TestStream } from '../support/sse.js';
 
 describe('POST /v1/jobs/:id/cancel', () => {
@@ -161,51 +161,60 @@ describe('POST /v1/jobs/:id/cancel', () => {
     await headway.client.cancel(job);
   });
 
-  it('ends a job whose worker dies meanwhile: the next worker does not run it', async () => {
-    const other = await startHeadway({
-      env: {
-        LOCK_DURATION_MS: '1000',
-        STALLED_INTERVAL_MS: '500',
-        JOBS_DIR: jobsDir('stubborn'),
-      },
-    });
-    const job = await other.client.start('stubborn', { polite: true, tidyMs: 60_000 }, { attempts: 5 });
-    const stream = await openStream(other.client.events(job), { token: job.token });
+  it('reaches a worker that had lost its connection to Redis when the request arrived', async () => {
+    const job = await headway.client.start('stubborn', { polite: true });
+    const stream = await watch(job);
     await stream.waitFor('progress');
-    await other.client.cancel(job);
-    await stream.waitFor('log');
-    await other.workers[0]!.kill('SIGKILL');
-    other.workers.push(await startWorker(other.env));
+    // The worker has lost its subscription when the request arrives.
+    await headway.connection.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await headway.client.cancel(job);
     await stream.ended;
     expect(stream.names().at(-1)).toBe('cancelled');
-    expect(stream.events.filter(({ event, data }) => event === 'log' && data.attempt > 1)).toEqual([]);
-    await other.stop();
   });
 
-  it('ends a job whose worker dies meanwhile, even without another worker', async () => {
-    const other = await startHeadway({
+  describe('with a time limit', () => {
+    it.each([
+      ['stops a job that takes longer', true],
+      ['ends a job that ignores its signal', false],
+    ])('%s with the code timeout', async (_what, polite) => {
+      const job = await headway.client.start('stubborn', { polite }, { timeoutMs: 200, attempts: 3 });
+      const stream = await openStream(headway.client.events(job), { token: job.token });
+      await stream.ended;
+      const error = { code: 'timeout', message: 'exceeded its time limit of 200 ms' };
+      expect(stream.events.at(-1)).toMatchObject({ event: 'failed', data: { error } });
+      expect(stream.names().filter((name) => name === 'active')).toHaveLength(1);
+      expect(await (await headway.client.get(job)).json()).toMatchObject({ state: 'failed', error });
+    });
+
+    it('does not affect a job that is fast enough', async () => {
+      const job = await headway.client.start('steps', { count: 2, intervalMs: 1 }, { timeoutMs: 5000 });
+      const stream = await openStream(headway.client.events(job), { token: job.token });
+      await stream.ended;
+      expect(stream.names().at(-1)).toBe('completed');
+    });
+  });
+});
+
+describe('the cancelling of a job', () => {
+  let other: Headway;
+  let worker: TestProcess;
+  beforeAll(async () => {
+    other = await startHeadway({
+      workers: 0,
       env: {
         LOCK_DURATION_MS: '1000',
         STALLED_INTERVAL_MS: '500',
         JOBS_DIR: jobsDir('stubborn'),
       },
     });
-    const job = await other.client.start('stubborn', { polite: true, tidyMs: 60_000 });
-    const stream = await openStream(other.client.events(job), { token: job.token });
-    await stream.waitFor('progress');
-    const queue = new Queue('stubborn', { connection: other.connection, prefix: '{headway}' });
-    await queue.pause();
-    await other.client.cancel(job);
-    await other.workers[0]!.kill('SIGKILL');
-    other.workers.push(await startWorker(other.env));
-    await stream.ended;
-    expect(stream.events.at(-1)).toMatchObject({ event: 'cancelled', data: { attempt: 1 } });
-    await queue.close();
+  });
+  afterAll(async () => {
+    await worker.kill();
     await other.stop();
   });
 
+  // The first one: there is no worker yet.
   it('ends a job of a worker without support for it, when the job fails and would be retried', async () => {
-    const other = await startHeadway({ workers: 0 });
     const job = await other.client.start(
       'steps',
       { count: 1, intervalMs: 1 },
@@ -232,47 +241,33 @@ describe('POST /v1/jobs/:id/cancel', () => {
     expect(runs).toBe(1);
     await worker.close();
     connection.disconnect();
-    await other.stop();
   });
 
-  it('reaches a worker that had lost its connection to Redis when the request arrived', async () => {
-    const other = await startHeadway({ env: { JOBS_DIR: jobsDir('stubborn') } });
-    const job = await other.client.start('stubborn', { polite: true });
+  it('ends a job whose worker dies meanwhile: the next worker does not run it', async () => {
+    worker = await startWorker(other.env);
+    const job = await other.client.start('stubborn', { polite: true, tidyMs: 60_000 }, { attempts: 5 });
     const stream = await openStream(other.client.events(job), { token: job.token });
     await stream.waitFor('progress');
-    // The worker has lost its subscription when the request arrives.
-    await other.connection.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await other.client.cancel(job);
+    await stream.waitFor('log');
+    await worker.kill('SIGKILL');
+    worker = await startWorker(other.env);
     await stream.ended;
     expect(stream.names().at(-1)).toBe('cancelled');
-    await other.stop();
+    expect(stream.events.filter(({ event, data }) => event === 'log' && data.attempt > 1)).toEqual([]);
   });
-});
 
-describe('a time limit', () => {
-  let headway: Headway;
-  beforeAll(async () => {
-    headway = await startHeadway({ env: { JOBS_DIR: jobsDir('stubborn') } });
-  });
-  afterAll(() => headway.stop());
-
-  it.each([
-    ['stops a job that takes longer', true],
-    ['ends a job that ignores its signal', false],
-  ])('%s with the code timeout', async (_what, polite) => {
-    const job = await headway.client.start('stubborn', { polite }, { timeoutMs: 200, attempts: 3 });
-    const stream = await openStream(headway.client.events(job), { token: job.token });
+  it('ends a job whose worker dies meanwhile, even without another worker', async () => {
+    const job = await other.client.start('stubborn', { polite: true, tidyMs: 60_000 });
+    const stream = await openStream(other.client.events(job), { token: job.token });
+    await stream.waitFor('progress');
+    const queue = new Queue('stubborn', { connection: other.connection, prefix: '{headway}' });
+    await queue.pause();
+    await other.client.cancel(job);
+    await worker.kill('SIGKILL');
+    worker = await startWorker(other.env);
     await stream.ended;
-    const error = { code: 'timeout', message: 'exceeded its time limit of 200 ms' };
-    expect(stream.events.at(-1)).toMatchObject({ event: 'failed', data: { error } });
-    expect(stream.names().filter((name) => name === 'active')).toHaveLength(1);
-    expect(await (await headway.client.get(job)).json()).toMatchObject({ state: 'failed', error });
-  });
-
-  it('does not affect a job that is fast enough', async () => {
-    const job = await headway.client.start('steps', { count: 2, intervalMs: 1 }, { timeoutMs: 5000 });
-    const stream = await openStream(headway.client.events(job), { token: job.token });
-    await stream.ended;
-    expect(stream.names().at(-1)).toBe('completed');
+    expect(stream.events.at(-1)).toMatchObject({ event: 'cancelled', data: { attempt: 1 } });
+    await queue.close();
   });
 });
