@@ -7,7 +7,7 @@ import type { StartedJob } from './support/client.js';
 import { type Headway, startHeadway } from './support/headway.js';
 import { jobsDir } from './support/jobs.js';
 import { startMonitor } from './support/monitor.js';
-import { startApi, startWorker } from './support/processes.js';
+import { startApi, startWorker, type TestProcess } from './support/processes.js';
 import { openStream, type ReceivedEvent, type TestStream } from './support/sse.js';
 import { until } from './support/until.js';
 
@@ -22,7 +22,8 @@ describe('the promises', () => {
   beforeAll(async () => {
     headway = await startHeadway({
       env: {
-        JOBS_DIR: jobsDir('steered', 'hot', 'hasty', 'long-lines'),
+        JOBS_DIR: jobsDir('steered', 'hot', 'hasty', 'long-lines', { file: 'long-lines', name: 'short-log' }),
+        WORKER_JOBS: 'steps,steered,hot,hasty,long-lines',
         WORKER_CONCURRENCY: '20',
         LOG_LEVEL: 'trace',
         STALL_TIMEOUT_MS: '5000',
@@ -49,20 +50,6 @@ describe('the promises', () => {
       headway.connection.lpush(list, typeof what === 'string' ? what : JSON.stringify(what));
     return { job, turn };
   }
-
-  it('P1: an accepted job reaches its end although the API dies after the 202 and there is no worker yet', async () => {
-    const lonely = await startHeadway({ workers: 0 });
-    try {
-      const job = await lonely.client.start('steps', { count: 3, intervalMs: 1 });
-      await lonely.api.kill('SIGKILL');
-      const [api, worker] = await Promise.all([startApi(lonely.env), startWorker(lonely.env)]);
-      lonely.workers.push(api, worker);
-      const stream = await openStream(`${api.url}${job.links.events}`, { token: job.token });
-      expect((await stream.waitFor(isTerminal)).event).toBe('completed');
-    } finally {
-      await lonely.stop();
-    }
-  });
 
   it('P2: every viewer (early, late, after the end, returning) gets the terminal event once, and its stream ends', async () => {
     const { job, turn } = await steered();
@@ -171,22 +158,23 @@ describe('the promises', () => {
   });
 
   it('P5: a viewer that missed more than the log holds gets a reset and the current state', async () => {
-    const short = await startHeadway({
-      env: { CHANNEL_LOG_LENGTH: '20', JOBS_DIR: jobsDir('long-lines') },
+    const short = await startWorker({
+      ...headway.env,
+      CHANNEL_LOG_LENGTH: '20',
+      WORKER_JOBS: 'short-log',
     });
     try {
-      const job = await short.client.start('long-lines', { lines: 600, length: 10 }, { delayMs: 500 });
-      const url = short.client.events(job);
-      const first = await openStream(url, { token: job.token });
+      const job = await headway.client.start('short-log', { lines: 600, length: 10 }, { delayMs: 500 });
+      const first = await watch(job);
       const { id } = await first.waitFor('delayed');
       await first.ended;
-      const back = await openStream(url, { token: job.token, lastEventId: id });
+      const back = await watch(job, id);
       await back.ended;
       expect(back.events[0]).toMatchObject({ event: 'reset', data: { reason: 'trimmed' } });
       expect(back.names()).toContain('progress');
       expect(back.events.at(-1)!.event).toBe('completed');
     } finally {
-      await short.stop();
+      await short.kill();
     }
   });
 
@@ -282,9 +270,14 @@ describe('the promises', () => {
     }
   });
 
-  it('P8: an API process subscribes to a job only while a viewer watches it', async () => {
-    const second = await startApi(headway.env);
-    try {
+  describe('beside another API process', () => {
+    let idle: TestProcess;
+    beforeAll(async () => {
+      idle = await startApi(headway.env);
+    });
+    afterAll(() => idle.kill());
+
+    it('P8: an API process subscribes to a job only while a viewer watches it', async () => {
       const { job, turn } = await steered();
       await turn(10);
       const channels = async (): Promise<unknown> => {
@@ -308,14 +301,9 @@ describe('the promises', () => {
       await turn('end');
       // A worker follows the queues, so no API process does.
       expect(await headway.connection.get('headway:{bridge}:lease')).toMatch(/^worker:/);
-    } finally {
-      await second.kill();
-    }
-  });
+    });
 
-  it('P8: an API process receives nothing about jobs that it does not serve', async () => {
-    const idle = await startApi(headway.env);
-    try {
+    it('P8: an API process receives nothing about jobs that it does not serve', async () => {
       // The bytes that the process has read from sockets and files.
       const read = (): number =>
         Number(/rchar: (\d+)/.exec(readFileSync(`/proc/${idle.child.pid}/io`, 'utf8'))![1]);
@@ -332,21 +320,32 @@ describe('the promises', () => {
       const atRest = read() - before - during;
       // Less than 100 bytes for each job: a single lifecycle event is larger.
       expect(during - atRest).toBeLessThan(100 * jobs.length);
-    } finally {
-      await idle.kill();
-    }
+    });
   });
 
-  it('P8: an API process follows the queues only until there is a worker', async () => {
-    const lonely = await startHeadway({ workers: 0 });
-    try {
+  describe('without a worker at first', () => {
+    let lonely: Headway;
+    beforeAll(async () => {
+      lonely = await startHeadway({ workers: 0 });
+    });
+    afterAll(() => lonely.stop());
+
+    it('P8: an API process follows the queues only until there is a worker', async () => {
       const holder = (): Promise<string | null> => lonely.connection.get('headway:{bridge}:lease');
       await until('the API leads', async () => (await holder())?.startsWith('api:'));
       lonely.workers.push(await startWorker(lonely.env));
       await until('the worker leads', async () => (await holder())?.startsWith('worker:'));
-    } finally {
-      await lonely.stop();
-    }
+    });
+
+    it('P1: an accepted job reaches its end although the API dies after the 202 and there is no worker yet', async () => {
+      await Promise.all(lonely.workers.map((worker) => worker.kill('SIGKILL')));
+      const job = await lonely.client.start('steps', { count: 3, intervalMs: 1 });
+      await lonely.api.kill('SIGKILL');
+      const [api, worker] = await Promise.all([startApi(lonely.env), startWorker(lonely.env)]);
+      lonely.workers.push(api, worker);
+      const stream = await openStream(`${api.url}${job.links.events}`, { token: job.token });
+      expect((await stream.waitFor(isTerminal)).event).toBe('completed');
+    });
   });
 
   it('P9: only the holder of its token can see a job; other callers cannot tell whether it exists', async () => {
