@@ -2,7 +2,7 @@ import { Queue } from 'bullmq';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { clientOf, type StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { startApi, type TestProcess } from '../support/processes.js';
+import { startApi, startWorker, type TestProcess } from '../support/processes.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -29,7 +29,7 @@ describe('a paused kind of job', () => {
   let other: TestProcess;
   let queue: Queue;
   beforeAll(async () => {
-    headway = await startHeadway({ env: ADMIN });
+    headway = await startHeadway({ appendOnly: true, workers: 0, env: ADMIN });
     other = await startApi(headway.env);
     queue = new Queue('steps', { connection: headway.connection, prefix: '{headway}' });
   });
@@ -40,107 +40,153 @@ describe('a paused kind of job', () => {
     await headway.stop();
   });
 
-  it('starts no job until it is resumed; viewers at all API processes see both', async () => {
-    const paused = await call(headway, 'steps', 'pause');
-    expect([paused.status, await paused.json()]).toEqual([
-      200,
-      { queue: 'steps', paused: true, jobs: ['steps'] },
-    ]);
-    const job = await headway.client.start('steps', QUICK);
-    const streams = await Promise.all([watch(headway.api.url, job), watch(other.url, job)]);
-    for (const stream of streams) {
-      const { data } = await stream.waitFor('queue');
-      expect(data).toEqual({
-        jobId: job.id,
-        attempt: 0,
-        paused: true,
-        noWorker: false,
-        at: expect.any(Number),
-      });
-    }
-    expect(await (await headway.client.get(job)).json()).toMatchObject({ state: 'waiting', paused: true });
-    const resumed = await call(headway, 'steps', 'resume');
-    expect(await resumed.json()).toEqual({ queue: 'steps', paused: false, jobs: ['steps'] });
-    for (const stream of streams) {
-      await stream.ended;
-      expect(eventNames(stream)).toEqual(['waiting', 'queue', 'queue', 'active', 'completed']);
-      expect(pausedIn(stream)).toEqual([true, false]);
-    }
-    expect(await (await headway.client.get(job)).json()).not.toHaveProperty('paused');
-    // The state of the queue is reset when the attempt starts, so a later viewer gets no `queue` event.
-    const late = await watch(other.url, job);
-    await late.ended;
-    expect(eventNames(late)).toEqual(['waiting', 'active', 'completed']);
-  });
-
-  it('is shown to present and later viewers when BullMQ itself pauses it', async () => {
-    const job = await headway.client.start('steps', QUICK, { delayMs: 120_000 });
-    const live = await Promise.all([watch(headway.api.url, job), watch(other.url, job)]);
-    await Promise.all(live.map((stream) => stream.waitFor('delayed')));
-    await queue.pause();
-    await Promise.all(live.map((stream) => stream.waitFor('queue')));
-    const late = await watch(other.url, job);
-    expect((await late.waitFor('queue')).data.paused).toBe(true);
-    await queue.resume();
-    for (const stream of [...live, late]) {
-      await stream.waitFor(({ event, data }) => event === 'queue' && !data.paused);
-      expect(pausedIn(stream)).toEqual([true, false]);
-      stream.close();
-    }
-    await headway.client.cancel(job);
-  });
-
-  it('does not stop running jobs or other kinds', async () => {
-    const running = await headway.client.start('steps', { count: 10, intervalMs: 30 });
-    const stream = await watch(headway.api.url, running);
-    await stream.waitFor('progress');
-    await queue.pause();
-    await stream.ended;
-    expect(eventNames(stream)).toEqual(['waiting', 'active', 'completed']);
-    const file = await headway.client.upload('a.txt', 'a');
-    const unaffected = await headway.client.start('checksum', { file: file.id });
-    const watched = await watch(headway.api.url, unaffected);
-    await watched.ended;
-    expect(eventNames(watched)).toEqual(['waiting', 'active', 'completed']);
-  });
-
-  it('is marked in the definitions', async () => {
-    const shown = async (): Promise<unknown[]> => {
-      const { definitions } = (await (await fetch(`${headway.api.url}/v1/definitions`)).json()) as {
-        definitions: Array<{ name: string; queue: string; paused: boolean }>;
-      };
-      return definitions.map(({ name, queue, paused }) => [name, queue, paused]);
-    };
-    await queue.pause();
-    expect(await shown()).toEqual(
-      expect.arrayContaining([
-        ['checksum', 'checksum', false],
-        ['csv-import', 'csv-import', false],
-        ['steps', 'steps', true],
-      ]),
-    );
-    await queue.resume();
-    expect(await shown()).toContainEqual(['steps', 'steps', false]);
-  });
-
-  it('can be paused by admins only', async () => {
-    for (const action of ['pause', 'resume']) {
-      const stranger = await call(headway, 'steps', action, {});
-      expect([stranger.status, await stranger.json()]).toMatchObject([401, { code: 'sign-in' }]);
-    }
-    expect(await queue.isPaused()).toBe(false);
-    const unknown = await call(headway, 'nothing', 'pause');
-    expect([unknown.status, await unknown.json()]).toMatchObject([404, { code: 'not-found' }]);
-    expect((await fetch(`${headway.api.url}/v1/definitions/steps/pause`, { headers: asAdmin })).status).toBe(
-      405,
-    );
-  });
-
-  it('is not announced to viewers of jobs that did not wait for it', async () => {
+  it('is paused and resumed without any worker, through an API process', async () => {
     const job = await headway.client.start('steps', QUICK);
     const stream = await watch(headway.api.url, job);
-    await stream.ended;
-    expect(stream.names()).not.toContain('queue');
+    await stream.waitFor('waiting');
+    await call(headway, 'steps', 'pause');
+    await stream.waitFor(({ event, data }) => event === 'queue' && data.paused);
+    await call(headway, 'steps', 'resume');
+    await until('the resume is seen', () => pausedIn(stream).at(-1) === false);
+    // The first event says that there is no worker.
+    expect(pausedIn(stream)).toEqual([false, true, false]);
+    stream.close();
+  });
+
+  describe('with a worker', () => {
+    beforeAll(async () => {
+      headway.workers = [await startWorker(headway.env)];
+      await queue.pause();
+      const job = await headway.client.start('steps', QUICK);
+      for (const { url } of [headway.api, other]) {
+        const view = async () => (await (await clientOf(url).get(job)).json()) as object;
+        await until('the process knows the worker', async () => !('noWorker' in (await view())));
+      }
+      await queue.resume();
+    });
+
+    it('starts no job until it is resumed; viewers at all API processes see both', async () => {
+      const paused = await call(headway, 'steps', 'pause');
+      expect([paused.status, await paused.json()]).toEqual([
+        200,
+        { queue: 'steps', paused: true, jobs: ['steps'] },
+      ]);
+      const job = await headway.client.start('steps', QUICK);
+      const streams = await Promise.all([watch(headway.api.url, job), watch(other.url, job)]);
+      for (const stream of streams) {
+        const { data } = await stream.waitFor('queue');
+        expect(data).toEqual({
+          jobId: job.id,
+          attempt: 0,
+          paused: true,
+          noWorker: false,
+          at: expect.any(Number),
+        });
+      }
+      expect(await (await headway.client.get(job)).json()).toMatchObject({ state: 'waiting', paused: true });
+      const resumed = await call(headway, 'steps', 'resume');
+      expect(await resumed.json()).toEqual({ queue: 'steps', paused: false, jobs: ['steps'] });
+      for (const stream of streams) {
+        await stream.ended;
+        expect(eventNames(stream)).toEqual(['waiting', 'queue', 'queue', 'active', 'completed']);
+        expect(pausedIn(stream)).toEqual([true, false]);
+      }
+      expect(await (await headway.client.get(job)).json()).not.toHaveProperty('paused');
+      // The state of the queue is reset when the attempt starts, so a later viewer gets no `queue` event.
+      const late = await watch(other.url, job);
+      await late.ended;
+      expect(eventNames(late)).toEqual(['waiting', 'active', 'completed']);
+    });
+
+    it('is shown to present and later viewers when BullMQ itself pauses it', async () => {
+      const job = await headway.client.start('steps', QUICK, { delayMs: 120_000 });
+      const live = await Promise.all([watch(headway.api.url, job), watch(other.url, job)]);
+      await Promise.all(live.map((stream) => stream.waitFor('delayed')));
+      await queue.pause();
+      await Promise.all(live.map((stream) => stream.waitFor('queue')));
+      const late = await watch(other.url, job);
+      expect((await late.waitFor('queue')).data.paused).toBe(true);
+      await queue.resume();
+      for (const stream of [...live, late]) {
+        await stream.waitFor(({ event, data }) => event === 'queue' && !data.paused);
+        expect(pausedIn(stream)).toEqual([true, false]);
+        stream.close();
+      }
+      await headway.client.cancel(job);
+    });
+
+    it('does not stop running jobs or other kinds', async () => {
+      const running = await headway.client.start('steps', { count: 10, intervalMs: 30 });
+      const stream = await watch(headway.api.url, running);
+      await stream.waitFor('progress');
+      await queue.pause();
+      await stream.ended;
+      expect(eventNames(stream)).toEqual(['waiting', 'active', 'completed']);
+      const file = await headway.client.upload('a.txt', 'a');
+      const unaffected = await headway.client.start('checksum', { file: file.id });
+      const watched = await watch(headway.api.url, unaffected);
+      await watched.ended;
+      expect(eventNames(watched)).toEqual(['waiting', 'active', 'completed']);
+    });
+
+    it('is marked in the definitions', async () => {
+      const shown = async (): Promise<unknown[]> => {
+        const { definitions } = (await (await fetch(`${headway.api.url}/v1/definitions`)).json()) as {
+          definitions: Array<{ name: string; queue: string; paused: boolean }>;
+        };
+        return definitions.map(({ name, queue, paused }) => [name, queue, paused]);
+      };
+      await queue.pause();
+      expect(await shown()).toEqual(
+        expect.arrayContaining([
+          ['checksum', 'checksum', false],
+          ['csv-import', 'csv-import', false],
+          ['steps', 'steps', true],
+        ]),
+      );
+      await queue.resume();
+      expect(await shown()).toContainEqual(['steps', 'steps', false]);
+    });
+
+    it('can be paused by admins only', async () => {
+      for (const action of ['pause', 'resume']) {
+        const stranger = await call(headway, 'steps', action, {});
+        expect([stranger.status, await stranger.json()]).toMatchObject([401, { code: 'sign-in' }]);
+      }
+      expect(await queue.isPaused()).toBe(false);
+      const unknown = await call(headway, 'nothing', 'pause');
+      expect([unknown.status, await unknown.json()]).toMatchObject([404, { code: 'not-found' }]);
+      expect(
+        (await fetch(`${headway.api.url}/v1/definitions/steps/pause`, { headers: asAdmin })).status,
+      ).toBe(405);
+    });
+
+    it('is not announced to viewers of jobs that did not wait for it', async () => {
+      const job = await headway.client.start('steps', QUICK);
+      const stream = await watch(headway.api.url, job);
+      await stream.ended;
+      expect(stream.names()).not.toContain('queue');
+    });
+
+    it('stays paused during a Redis outage, and its viewers see the later resume', async () => {
+      await call(headway, 'steps', 'pause');
+      const job = await headway.client.start('steps', QUICK);
+      const stream = await watch(headway.api.url, job);
+      await stream.waitFor('queue');
+      await headway.redis.kill('SIGKILL');
+      await headway.redis.restart();
+      await until('it is back', async () => (await fetch(`${headway.api.url}/readyz`)).status === 200);
+      expect(await (await headway.client.get(job)).json()).toMatchObject({ paused: true });
+      expect((await call(headway, 'steps', 'resume')).status).toBe(200);
+      await stream.ended;
+      // For a viewer that is catching up, the resume may be conflated with the run that follows at once.
+      expect(eventNames(stream).filter((name) => name !== 'queue')).toEqual([
+        'waiting',
+        'active',
+        'completed',
+      ]);
+      expect([[true], [true, false]]).toContainEqual(pausedIn(stream));
+    });
   });
 });
 
@@ -153,40 +199,6 @@ describe('kinds that share a queue', () => {
       paused: true,
       jobs: expect.arrayContaining(['checksum', 'csv-import', 'steps']),
     });
-    await headway.stop();
-  });
-});
-
-describe('a paused kind during a Redis outage', () => {
-  it('stays paused, and its viewers see the later resume', async () => {
-    const headway = await startHeadway({ appendOnly: true, env: ADMIN });
-    await call(headway, 'steps', 'pause');
-    const job = await headway.client.start('steps', QUICK);
-    const stream = await watch(headway.api.url, job);
-    await stream.waitFor('queue');
-    await headway.redis.kill('SIGKILL');
-    await headway.redis.restart();
-    await until('it is back', async () => (await fetch(`${headway.api.url}/readyz`)).status === 200);
-    expect(await (await headway.client.get(job)).json()).toMatchObject({ paused: true });
-    expect((await call(headway, 'steps', 'resume')).status).toBe(200);
-    await stream.ended;
-    // For a viewer that is catching up, the resume may be conflated with the run that follows at once.
-    expect(eventNames(stream).filter((name) => name !== 'queue')).toEqual(['waiting', 'active', 'completed']);
-    expect([[true], [true, false]]).toContainEqual(pausedIn(stream));
-    await headway.stop();
-  });
-
-  it('is paused and resumed without any worker, through an API process', async () => {
-    const headway = await startHeadway({ workers: 0, env: ADMIN });
-    const job = await headway.client.start('steps', QUICK);
-    const stream = await watch(headway.api.url, job);
-    await stream.waitFor('waiting');
-    await call(headway, 'steps', 'pause');
-    await stream.waitFor(({ event, data }) => event === 'queue' && data.paused);
-    await call(headway, 'steps', 'resume');
-    await until('the resume is seen', () => pausedIn(stream).at(-1) === false);
-    // The first event says that there is no worker.
-    expect(pausedIn(stream)).toEqual([false, true, false]);
     await headway.stop();
   });
 });

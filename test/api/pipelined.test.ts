@@ -17,6 +17,7 @@ describe('pipelined requests for streams', () => {
   let admin: string;
   beforeAll(async () => {
     headway = await startHeadway({
+      workers: 0,
       env: {
         AUTHORIZE_MODULE: 'test/authorize/slow.ts',
         ADMIN_TOKEN: ADMIN,

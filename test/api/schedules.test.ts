@@ -371,10 +371,16 @@ describe('/v1/schedules', () => {
   });
 });
 
-describe('a run that does not start in time', () => {
-  it('expires, counted from its due time, and the next run follows', async () => {
-    const headway = await startHeadway({ workers: 0 });
-    const ada = schedulesOf(headway, await userToken(headway, 'ada'));
+describe('while there is no worker', () => {
+  let headway: Headway;
+  let ada: ReturnType<typeof schedulesOf>;
+  beforeAll(async () => {
+    headway = await startHeadway({ workers: 0, env: { FILES_TTL_MS: '8000' } });
+    ada = schedulesOf(headway, await userToken(headway, 'ada'));
+  });
+  afterAll(() => headway.stop());
+
+  it('a run that does not start in time expires, counted from its due time, and the next run follows', async () => {
     const schedule = await ada.make({ name: 'steps', data: QUICK, everyMs: 1000, options: { ttlMs: 300 } });
     const first = schedule.nextRun!;
     expect(await ada.job(first)).toMatchObject({ expiresAt: schedule.nextRunAt! + 300 });
@@ -382,14 +388,10 @@ describe('a run that does not start in time', () => {
     await stream.ended;
     expect(stream.events.at(-1)).toMatchObject({ event: 'failed', data: { error: { code: 'expired' } } });
     await ada.until('the next one', schedule, ({ nextRun }) => nextRun && nextRun.id !== first.id);
-    await headway.stop();
+    await ada.remove(schedule);
   });
-});
 
-describe('a file in the data of a schedule', () => {
-  it('is kept while the schedule exists', async () => {
-    const headway = await startHeadway({ env: { FILES_TTL_MS: '8000' } });
-    const ada = schedulesOf(headway, await userToken(headway, 'ada'));
+  it('a file in the data of a schedule is kept while the schedule exists', async () => {
     const file = await headway.client.upload('a.txt', 'a');
     const schedule = await ada.make({ name: 'checksum', data: { file: file.id }, cron: '0 0 1 1 *' });
     const path = `${headway.env.DATA_DIR}/files/${file.id}/file.json`;
@@ -405,6 +407,5 @@ describe('a file in the data of a schedule', () => {
       everyMs: 5000,
     });
     expect([missing.status, await missing.json()]).toMatchObject([422, { code: 'unknown-file' }]);
-    await headway.stop();
   });
 });

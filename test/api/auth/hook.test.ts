@@ -15,6 +15,7 @@ describe("the operator's code", () => {
   let sign: ReturnType<typeof signer>;
   beforeAll(async () => {
     headway = await startHeadway({
+      workers: 0,
       env: {
         ADMIN_TOKEN: ADMIN,
         AUTHORIZE_MODULE: 'test/authorize/teams.ts',

@@ -14,6 +14,7 @@ describe('revocation', () => {
   let sign: ReturnType<typeof signer>;
   beforeAll(async () => {
     headway = await startHeadway({
+      workers: 0,
       env: {
         ADMIN_TOKEN: ADMIN,
         CHANNEL_RULES: JSON.stringify([{ channel: 'users.{sub}', subscribe: 'signed-in' }]),
@@ -195,7 +196,7 @@ describe('revocation', () => {
     it('of a job is revoked', async () => {
       const job = await headway.client.start('steps', { count: 1000, intervalMs: 100 });
       const stream = await openStream(headway.client.events(job), { token: job.token });
-      await stream.waitFor('active');
+      await stream.waitFor('waiting');
       expect(await revoke({ token: job.token })).toBe(204);
       await stream.ended;
       expect(stream.events.at(-1)).toEqual(REVOKED);

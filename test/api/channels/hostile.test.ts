@@ -11,6 +11,7 @@ describe('hostile input', () => {
   let url: string;
   beforeAll(async () => {
     headway = await startHeadway({
+      workers: 0,
       env: { CHANNEL_RULES: '[{"channel":"public.**","subscribe":"anyone","publish":"anyone"}]' },
     });
     url = headway.api.url;

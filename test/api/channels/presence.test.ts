@@ -16,7 +16,10 @@ describe('the number of viewers of a channel', () => {
   let second: TestProcess;
   let sign: ReturnType<typeof signer>;
   beforeAll(async () => {
-    headway = await startHeadway({ env: { ADMIN_TOKEN: ADMIN, CHANNEL_RULES: JSON.stringify(RULES) } });
+    headway = await startHeadway({
+      workers: 0,
+      env: { ADMIN_TOKEN: ADMIN, CHANNEL_RULES: JSON.stringify(RULES) },
+    });
     second = await startApi(headway.env);
     sign = signer(headway.env.TOKEN_SECRET!);
   });
@@ -78,7 +81,7 @@ describe('the number of viewers of a channel', () => {
   it('of a job requires access to the job', async () => {
     const job = await headway.client.start('steps', { count: 1000, intervalMs: 100 });
     const stream = await openStream(headway.client.events(job), { token: job.token });
-    await stream.waitFor('active');
+    await stream.waitFor('waiting');
     expect(await count(`job:${job.id}`, job.token)).toMatchObject({ watchers: 1 });
     expect((await ask(`job:${job.id}`)).status).toBe(404);
     await headway.client.cancel(job);

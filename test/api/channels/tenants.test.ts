@@ -15,7 +15,10 @@ describe('tenants', () => {
   let url: string;
   let sign: ReturnType<typeof signer>;
   beforeAll(async () => {
-    headway = await startHeadway({ env: { ADMIN_TOKEN: ADMIN, CHANNEL_RULES: JSON.stringify(RULES) } });
+    headway = await startHeadway({
+      workers: 0,
+      env: { ADMIN_TOKEN: ADMIN, CHANNEL_RULES: JSON.stringify(RULES) },
+    });
     url = headway.api.url;
     sign = signer(headway.env.TOKEN_SECRET!);
   });
