@@ -1,7 +1,8 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type PlainBullMq, plainBullMq } from '../support/bullmq.js';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
+import { startApi } from '../support/processes.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -12,15 +13,15 @@ const MANY = 250;
 describe('a job whose data in Redis is broken', () => {
   let headway: Headway;
   let bullmq: PlainBullMq;
-  afterEach(async () => {
-    await bullmq.close();
-    await headway.stop();
+  beforeAll(async () => {
+    headway = await startHeadway({ workers: 0, env: { ADMIN_TOKEN } });
   });
-
-  async function start(env: Record<string, string> = {}): Promise<void> {
-    headway = await startHeadway({ workers: 0, env: { ADMIN_TOKEN, ...env } });
+  beforeEach(() => {
     bullmq = plainBullMq(headway);
-  }
+  });
+  afterEach(() => bullmq.close());
+  afterAll(() => headway.stop());
+
   const watch = (job: StartedJob): Promise<TestStream> =>
     openStream(headway.client.events(job), { token: job.token });
   const key = (suffix: string): string => `{headway}:steps:${suffix}`;
@@ -30,8 +31,33 @@ describe('a job whose data in Redis is broken', () => {
   const breakChannel = (jobId: string): Promise<unknown> =>
     headway.connection.set(`headway:{job:${jobId}}`, 'no hash');
 
+  // The first one: there are no other jobs yet.
+  it('is omitted from lists, which show all other jobs', async () => {
+    const queue = bullmq.queue('steps');
+    const odd: unknown[] = [7, 'x', [], { owner: {}, tags: 'a', ancestors: 'b', metadata: 5, schedule: 3 }];
+    for (const [i, headwayOptions] of odd.entries()) {
+      await queue.add('steps', {}, { jobId: `odd-${i}`, ...{ headway: headwayOptions } });
+    }
+    await queue.add('steps', {}, { jobId: 'plain' });
+    await queue.add('steps', {}, { jobId: 'slots-broken' });
+    const { connection } = headway;
+    await until('all jobs are listed', async () => {
+      const { jobs } = (await (await get('/v1/jobs')).json()) as { jobs: unknown[] };
+      return jobs.length === odd.length + 2;
+    });
+    await connection.set('headway:{job:steps..slots-broken}:slots', 'no hash');
+    const response = await get('/v1/jobs');
+    expect(response.status).toBe(200);
+    const { jobs } = (await response.json()) as { jobs: Array<{ id: string }> };
+    expect(jobs.map(({ id }) => id).sort()).toEqual(
+      ['odd-0', 'odd-1', 'odd-2', 'odd-3', 'plain'].map((id) => `steps..${id}`),
+    );
+    for (const path of ['', '?tag=a', '?name=steps', '?state=waiting']) {
+      expect((await get(`/v1/jobs${path}`)).status).toBe(200);
+    }
+  });
+
   it('does not stop the queue follower, and is logged once', async () => {
-    await start();
     const { client, connection, api } = headway;
     const queue = bullmq.queue('steps');
     // Jobs with an unreadable result, a broken channel or no hash, and a queue whose event stream is not a stream.
@@ -69,7 +95,6 @@ describe('a job whose data in Redis is broken', () => {
   });
 
   it('completes with a null result when its result is not valid JSON', async () => {
-    await start();
     const { client, connection } = headway;
     for (const result of ['{"a":', '['.repeat(100_000) + ']'.repeat(100_000)]) {
       const job = await client.start('steps', { count: 1, intervalMs: 1 });
@@ -88,7 +113,6 @@ describe('a job whose data in Redis is broken', () => {
   });
 
   it('delays neither the expiry of other jobs nor the audit of finished ones', async () => {
-    await start();
     const { client, connection } = headway;
     const queue = bullmq.queue('steps');
     await queue.addBulk(
@@ -104,6 +128,9 @@ describe('a job whose data in Redis is broken', () => {
       await connection.zadd(key('completed'), Date.now(), id);
     }
     await connection.zadd(key('failed'), 1, 'job-without-hash');
+    // An audit begins when a process has started.
+    await headway.api.kill();
+    headway.api = await startApi({ ...headway.env, PORT: new URL(headway.api.url).port });
     const job = await client.start('steps', { count: 1, intervalMs: 1 }, { ttlMs: 1 });
     const stream = await watch(job);
     const { data } = await stream.waitFor('failed', 15_000);
@@ -112,31 +139,5 @@ describe('a job whose data in Redis is broken', () => {
       const known = await connection.hmget('{headway}.index', ...old.map((id) => `steps..${id}`));
       return known.every((record) => record !== null);
     });
-  });
-
-  it('is omitted from lists, which show all other jobs', async () => {
-    await start();
-    const queue = bullmq.queue('steps');
-    const odd: unknown[] = [7, 'x', [], { owner: {}, tags: 'a', ancestors: 'b', metadata: 5, schedule: 3 }];
-    for (const [i, headwayOptions] of odd.entries()) {
-      await queue.add('steps', {}, { jobId: `odd-${i}`, ...{ headway: headwayOptions } });
-    }
-    await queue.add('steps', {}, { jobId: 'plain' });
-    await queue.add('steps', {}, { jobId: 'broken-slots' });
-    const { connection } = headway;
-    await until('all jobs are listed', async () => {
-      const { jobs } = (await (await get('/v1/jobs')).json()) as { jobs: unknown[] };
-      return jobs.length === odd.length + 2;
-    });
-    await connection.set('headway:{job:steps..broken-slots}:slots', 'no hash');
-    const response = await get('/v1/jobs');
-    expect(response.status).toBe(200);
-    const { jobs } = (await response.json()) as { jobs: Array<{ id: string }> };
-    expect(jobs.map(({ id }) => id).sort()).toEqual(
-      ['odd-0', 'odd-1', 'odd-2', 'odd-3', 'plain'].map((id) => `steps..${id}`),
-    );
-    for (const path of ['', '?tag=a', '?name=steps', '?state=waiting']) {
-      expect((await get(`/v1/jobs${path}`)).status).toBe(200);
-    }
   });
 });
