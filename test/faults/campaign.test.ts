@@ -8,8 +8,8 @@ const seed = Number(process.env.SEED ?? 1);
 const SHORT: Pick<CampaignOptions, 'faultMs' | 'calmMs' | 'startEveryMs' | 'jobsAtOnce' | 'boundMs'> = {
   faultMs: [800, 1200],
   calmMs: [300, 700],
-  startEveryMs: 500,
-  jobsAtOnce: 8,
+  startEveryMs: 700,
+  jobsAtOnce: 5,
   boundMs: 15_000,
 };
 
