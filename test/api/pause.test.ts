@@ -185,7 +185,9 @@ describe('a paused kind of job', () => {
         'active',
         'completed',
       ]);
-      expect([[true], [true, false]]).toContainEqual(pausedIn(stream));
+      // On a busy machine, further `queue` events may say that no worker was seen for a moment.
+      const states = pausedIn(stream).filter((paused, i, all) => paused !== all[i - 1]);
+      expect([[true], [true, false]]).toContainEqual(states);
     });
   });
 });
