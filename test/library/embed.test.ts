@@ -33,7 +33,7 @@ describe('Headway embedded in an Express application', () => {
   let url: string;
   const settings = {
     DATA_DIR: temporaryFolder(),
-    CORS_ORIGINS: FRIEND,
+    CORS_ORIGINS: `${FRIEND},http://127.0.0.1:8080`,
     TOKEN_SECRET: 'a secret for tests that is long enough',
   };
   beforeAll(async () => {
@@ -201,6 +201,21 @@ describe('Headway embedded in an Express application', () => {
     const preflight = await fetch(`${url}/own`, { method: 'OPTIONS', headers: { Origin: FRIEND } });
     expect(preflight.headers.get('access-control-allow-origin')).toBeNull();
     expect(await (await fetch(`${url}/v1/own?a=1`)).json()).toEqual({ a: '1' });
+  });
+
+  it('allows pages of this machine under each of its names, if one is allowed', async () => {
+    const allowed = async (origin: string) => {
+      const preflight = await fetch(`${url}/v1/jobs`, { method: 'OPTIONS', headers: { Origin: origin } });
+      const headers = { Origin: origin, 'Sec-Fetch-Site': 'cross-site', 'Content-Type': 'application/json' };
+      const posted = await fetch(`${url}/v1/jobs`, { method: 'POST', headers, body: '{"name":"greet"}' });
+      return [preflight.headers.get('access-control-allow-origin'), posted.status];
+    };
+    for (const origin of ['http://127.0.0.1:8080', 'http://localhost:8080', 'http://[::1]:8080']) {
+      expect(await allowed(origin)).toEqual([origin, 422]);
+    }
+    for (const origin of ['http://localhost:8081', 'https://localhost:8080', 'http://a.localhost:8080']) {
+      expect(await allowed(origin)).toEqual([null, 403]);
+    }
   });
 
   it('handles every path of its API reference', async () => {
