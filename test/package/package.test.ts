@@ -161,9 +161,9 @@ export const plugin = headway;
       writeFileSync(join(jobs, 'family.ts'), block('family'));
       writeFileSync(join(jobs, 'authorize.ts'), block('authorize'));
       // JavaScript files are checked too, so an editor knows the types of `ctx`.
-      writeFileSync(join(jobs, 'jobs.js'), `// @ts-check\n${block('express-jobs')}`);
-      writeFileSync(join(jobs, 'worker.js'), `// @ts-check\n${block('express-worker')}`);
-      writeFileSync(join(jobs, 'server.js'), `// @ts-check\n${block('express-server')}`);
+      writeFileSync(join(jobs, 'jobs.mjs'), `// @ts-check\n${block('express-jobs')}`);
+      writeFileSync(join(jobs, 'worker.mjs'), `// @ts-check\n${block('express-worker')}`);
+      writeFileSync(join(jobs, 'server.mjs'), `// @ts-check\n${block('express-server')}`);
       writeFileSync(
         join(jobs, 'wrong.ts'),
         `
