@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
@@ -204,6 +204,19 @@ export const helper = (ctx: JobContext): boolean => ctx.signal.aborted;
   it('does not contain bundled packages, because its users install their own', () => {
     expect(existsSync('dist/node_modules/ioredis')).toBe(true);
     expect(existsSync(join(project, 'node_modules/headway/dist/node_modules'))).toBe(false);
+  });
+
+  it('has no comment that points at a source map, because it contains none', () => {
+    const files = readdirSync(join(project, 'node_modules/headway/dist'), {
+      recursive: true,
+      withFileTypes: true,
+    })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+    expect(files.filter((file) => file.endsWith('.map'))).toEqual([]);
+    const code = files.filter((file) => /\.[cm]?js$/.test(file));
+    expect(code.length).toBeGreaterThan(100);
+    expect(code.filter((file) => readFileSync(file, 'utf8').includes('//# sourceMappingURL='))).toEqual([]);
   });
 
   it('contains code and types for each export', () => {
