@@ -93,12 +93,12 @@ console.log(JSON.stringify({
     'has types for a strict project (module %s) without the types of Node',
     async (module, moduleResolution, compiler) => {
       writeFileSync(
-        join(project, 'typed.ts'),
+        join(project, 'typed.tsx'),
         `
 import { createClient, JobFailedError, type JobEvent } from 'headway/client';
 import { JobProgressElement } from 'headway/element';
-import { useJob as useReactJob } from 'headway/react';
-import { headway, useJob as useVueJob } from 'headway/vue';
+import { HeadwayProvider, JobProgress, useHeadway as useReactHeadway, useJob as useReactJob } from 'headway/react';
+import { headway, useHeadway as useVueHeadway, useJob as useVueJob } from 'headway/vue';
 
 declare module 'headway/client' {
   interface JobMap {
@@ -112,6 +112,8 @@ export async function main(file: File): Promise<number> {
   const { rows, database }: { rows: number; database: { href: string } } = await imported.result();
   // @ts-expect-error no such field
   await client.startJob('steps', { counts: 3 });
+  // @ts-expect-error no such kind of job
+  await client.startJob('stepz', { count: 3, intervalMs: 1 });
   const greet = await client.startJob('greet', { names: ['Ada'] }, { tags: ['eu'], onProgress: ({ percent }) => percent });
   for await (const event of greet) {
     if (event.event === 'log') event.data.message.toUpperCase();
@@ -120,6 +122,27 @@ export async function main(file: File): Promise<number> {
   const own = createClient<{ add: { data: { a: number }; result: { sum: number } } }>();
   return own.startJob('add', { a: 1 }).then((job) => job.result()).then(({ sum }) => sum);
 }
+interface Own { add: { data: { a: number }; result: { sum: number } } }
+export async function start() {
+  for (const mine of [useReactHeadway<Own>(), useVueHeadway<Own>()]) {
+    const { sum } = await (await mine.startJob('add', { a: 1 })).result();
+    sum.toFixed();
+    // @ts-expect-error no such kind of job
+    await mine.startJob('ad', { a: 1 });
+  }
+  // @ts-expect-error no such kind of job
+  await useReactHeadway().startJob('stepz', { count: 3, intervalMs: 1 });
+  // @ts-expect-error no such field
+  await useVueHeadway().startJob('steps', { counts: 3 });
+}
+export const page = (
+  <HeadwayProvider client={createClient<Own>()}>
+    <JobProgress job="steps.1" label="Steps">{({ percent, cancel }) => <b onClick={cancel}>{percent}</b>}</JobProgress>
+    <job-progress src="steps.1" label="Steps" className="wide" ref={(found) => void found?.job.percent} />
+    {/* @ts-expect-error no such attribute */}
+    <job-progress source="steps.1" />
+  </HeadwayProvider>
+);
 export const view = () => useReactJob<{ greeted: number }>('x').result?.greeted;
 export const composable = () => useVueJob<{ greeted: number }>('x').result.value?.greeted;
 export const element: typeof JobProgressElement = JobProgressElement;
@@ -137,10 +160,11 @@ export const plugin = headway;
             moduleResolution,
             lib: ['ES2023', 'DOM', 'DOM.Iterable', 'DOM.AsyncIterable'],
             types: [],
+            jsx: 'react-jsx',
             strict: true,
             noEmit: true,
           },
-          files: ['typed.ts'],
+          files: ['typed.tsx'],
         }),
       );
       const tsc = join(process.cwd(), 'node_modules', compiler, 'bin/tsc');
