@@ -188,6 +188,7 @@ export const plugin = headway;
       writeFileSync(join(jobs, 'jobs.mjs'), `// @ts-check\n${block('express-jobs')}`);
       writeFileSync(join(jobs, 'worker.mjs'), `// @ts-check\n${block('express-worker')}`);
       writeFileSync(join(jobs, 'server.mjs'), `// @ts-check\n${block('express-server')}`);
+      writeFileSync(join(jobs, 'in-process.mjs'), `// @ts-check\n${block('in-process')}`);
       writeFileSync(
         join(jobs, 'wrong.ts'),
         `
