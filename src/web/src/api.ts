@@ -106,6 +106,11 @@ export async function retryJob(id: string): Promise<void> {
   await request(`v1/jobs/${encodeURIComponent(id)}/retry`, { method: 'POST' });
 }
 
+/** Asks a job to stop. */
+export async function cancelJob(id: string): Promise<void> {
+  await request(`v1/jobs/${encodeURIComponent(id)}/cancel`, { method: 'POST' });
+}
+
 /** Calls the API. @param path relative to the service, without a leading slash @throws ProblemError */
 export async function request<T>(path: string, options: Call = {}): Promise<T> {
   const response = await call(service, path, options);
