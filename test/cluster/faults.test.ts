@@ -41,7 +41,7 @@ describe('on a Redis Cluster', () => {
   let cluster: TestCluster;
   let env: Record<string, string>;
   /** Those of all tests: what one has been through may not harm the next. */
-  let processes: TestProcess[];
+  let processes: TestProcess[] = [];
   const ends: Array<() => unknown> = [];
   beforeAll(async () => {
     const rules = userRules(createKeyspace('headway'), { isCluster: true });
@@ -55,7 +55,7 @@ describe('on a Redis Cluster', () => {
       CHANNEL_RULES: JSON.stringify([{ channel: 'public.**', subscribe: 'anyone' }]),
     };
     processes = await Promise.all([startApi(env), startWorker(env)]);
-  });
+  }, 90_000);
   afterEach(async () => {
     for (const end of ends.splice(0).reverse()) await end();
     cluster.join();
