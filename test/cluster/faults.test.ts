@@ -40,8 +40,6 @@ function linesOf(events: ReceivedEvent[]): number[] {
 describe('on a Redis Cluster', () => {
   let cluster: TestCluster;
   let env: Record<string, string>;
-  /** Those of all tests: what one has been through may not harm the next. */
-  let processes: TestProcess[] = [];
   const ends: Array<() => unknown> = [];
   beforeAll(async () => {
     const rules = userRules(createKeyspace('headway'), { isCluster: true });
@@ -54,23 +52,19 @@ describe('on a Redis Cluster', () => {
       STALLED_INTERVAL_MS: '1000',
       CHANNEL_RULES: JSON.stringify([{ channel: 'public.**', subscribe: 'anyone' }]),
     };
-    processes = await Promise.all([startApi(env), startWorker(env)]);
-  }, 90_000);
+  });
   afterEach(async () => {
     for (const end of ends.splice(0).reverse()) await end();
     cluster.join();
     await cluster.settled();
   });
-  afterAll(async () => {
-    await Promise.all(processes.map((process) => process.kill()));
-    await cluster.stop();
-  });
+  afterAll(() => cluster.stop());
 
   /** A job, channels, and their viewers, which see everything that happens to the Cluster. */
   async function open() {
+    const processes: TestProcess[] = await Promise.all([startApi(env), startWorker(env)]);
+    ends.push(() => Promise.all(processes.map((process) => process.kill())));
     const { url } = processes[0]!;
-    const isUp = async (): Promise<boolean> => (await fetch(`${url}/readyz`)).ok;
-    await until('the API is ready', isUp);
     const client = clientOf(url);
     const channels: Channels = await connectChannels({ redisUrl: env.REDIS_URL! });
     ends.push(() => channels.close());
@@ -101,8 +95,9 @@ describe('on a Redis Cluster', () => {
     await until('the job is running', () => lines() > 10);
     return {
       url,
+      processes,
       publish,
-      isUp,
+      isUp: async (): Promise<boolean> => (await fetch(`${url}/readyz`)).ok,
       /** Does something to the Cluster in mid-stream, and checks that everything goes on. */
       async during(work: () => Promise<unknown>, { replicated = true } = {}): Promise<void> {
         jobs.push(...(await Promise.all(upTo(5).map(() => client.start('steps', STEPS)))));
@@ -111,7 +106,7 @@ describe('on a Redis Cluster', () => {
         if (replicated) await cluster.replicated();
         const before = lines();
         await Promise.all([work(), publish()]);
-        await until('the API is ready', isUp);
+        await until('the API is ready', async () => (await fetch(`${url}/readyz`)).ok);
         await until('the viewer gets what the job reports now', () => lines() > before + 50);
         jobs.push(await client.start('steps', STEPS));
         viewers.push(await watch());
