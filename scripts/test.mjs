@@ -4,7 +4,7 @@
 // npm run test:deploy installs the programs that the files in deploy/ are for, and runs the slow tests with them too.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureBuild } from './lib/build.mjs';
 import { capture, run } from './lib/command.mjs';
@@ -66,11 +66,17 @@ function tellMissingPrograms(mode) {
   }
 }
 
-/** Runs the checks one after the other, at a low priority. Resolves to the exit code and the output of each. */
+/**
+ * Runs the checks one after the other, at a low priority. Resolves to the exit code and the output of each. They are scripts
+ * of package.json, run without `npm run`, which itself takes a third of a second of CPU each time.
+ */
 async function runChecks() {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const PATH = [join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
   const results = [];
   for (const check of CHECKS) {
-    const result = await capture('nice', ['-n', '19', 'npm', 'run', '--silent', check], { cwd: root });
+    const options = { cwd: root, env: { ...process.env, PATH } };
+    const result = await capture('nice', ['-n', '19', 'sh', '-c', scripts[check]], options);
     results.push({ check, ...result });
   }
   return results;

@@ -327,8 +327,8 @@ describe('the client in a browser', () => {
     const { id } = await start(10, 10, 6);
     const page = await open(`/element#${id}`);
     await page.getByText('failed at step 6, as asked').first().waitFor();
-    await onEachScreen(page, async (screen) => {
-      expect(await findingsOf(page), screen).toEqual([]);
+    await onEachScreen(page, async (screen, rules) => {
+      expect(await findingsOf(page, { rules }), screen).toEqual([]);
       if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${screen}.png` });
     });
   });

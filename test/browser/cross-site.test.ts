@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Browser, BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startBrowser, startBrowserWithNames } from '../support/browser.js';
+import { EVIL_NAME, startBrowser } from '../support/browser.js';
 import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { call, signer } from '../support/tokens.js';
@@ -171,28 +171,24 @@ describe('a page of another site, opened by a visitor of Headway', () => {
 
   it('gets nothing if its name points to Headway (DNS rebinding)', async () => {
     const { port } = new URL(headway.api.url);
-    const rebound = await startBrowserWithNames('evil.example 127.0.0.1');
-    try {
-      const page = await rebound.newPage();
-      for (const path of ['/', '/v1/jobs', '/docs', '/healthz']) {
-        const answer = await page.goto(`http://evil.example:${port}${path}`);
-        expect([path, answer!.status()]).toEqual([path, path === '/healthz' ? 200 : 421]);
-      }
-      // For the browser, the health check and the jobs now have the origin of the page.
-      const posted = await page.evaluate(
-        async (body) => {
-          const headers = { 'Content-Type': 'application/json' };
-          return (await fetch('/v1/jobs', { method: 'POST', headers, body })).json();
-        },
-        JSON.stringify({ name: 'steps', data: { count: 1, intervalMs: 1 } }),
-      );
-      expect(posted).toMatchObject({
-        code: 'unknown-host',
-        detail: expect.stringContaining('ALLOWED_HOSTS'),
-      });
-    } finally {
-      await rebound.close();
+    const page = await browser.newPage();
+    for (const path of ['/', '/v1/jobs', '/docs', '/healthz']) {
+      const answer = await page.goto(`http://${EVIL_NAME}:${port}${path}`);
+      expect([path, answer!.status()]).toEqual([path, path === '/healthz' ? 200 : 421]);
     }
+    // For the browser, the health check and the jobs now have the origin of the page.
+    const posted = await page.evaluate(
+      async (body) => {
+        const headers = { 'Content-Type': 'application/json' };
+        return (await fetch('/v1/jobs', { method: 'POST', headers, body })).json();
+      },
+      JSON.stringify({ name: 'steps', data: { count: 1, intervalMs: 1 } }),
+    );
+    expect(posted).toMatchObject({
+      code: 'unknown-host',
+      detail: expect.stringContaining('ALLOWED_HOSTS'),
+    });
+    await page.close();
   });
 
   it("cannot read the visitor's jobs, lists or streams", async () => {

@@ -10,7 +10,7 @@ it('the suites of channels and jobs pass on a Cluster', async () => {
   const { code, output } = await new Promise<{ code: unknown; output: string }>((resolve) => {
     execFile(
       process.execPath,
-      [vitest, 'run', ...SUITES],
+      [vitest, 'run', '--maxWorkers=1', ...SUITES],
       { env: { ...process.env, TEST_ON_CLUSTER: '1', NO_COLOR: '1' }, maxBuffer: 64 * 1024 * 1024 },
       (error, stdout, stderr) => resolve({ code: error?.code ?? 0, output: stdout + stderr }),
     );

@@ -1,4 +1,4 @@
-import type { Job, Queue } from 'bullmq';
+import { DelayedError, type Job, type Queue } from 'bullmq';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type PlainBullMq, plainBullMq } from '../support/bullmq.js';
 import { type Headway, startHeadway } from '../support/headway.js';
@@ -231,6 +231,28 @@ describe.each([
         expectSound(stream);
       }),
     );
+  });
+
+  it('may delay its job while it runs: viewers see the new time, and the job beginning again', async () => {
+    plain.worker('steps', async (job, token) => {
+      if (job.attemptsStarted > 1) return 'done';
+      await job.updateProgress(50);
+      await job.moveToDelayed(Date.now() + 1500, token);
+      throw new DelayedError();
+    });
+    const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    const { data } = await stream.waitFor('delayed');
+    expect(data).toMatchObject({ attempt: 1, until: expect.any(Number) });
+    await stream.ended;
+    expect(stream.names().filter((name) => name !== 'waiting')).toEqual([
+      'active',
+      'progress',
+      'delayed',
+      'active',
+      'completed',
+    ]);
+    expect(stream.events.at(-1)!.data.attempt).toBe(2);
   });
 
   it('cannot break a stream with odd progress values', async () => {

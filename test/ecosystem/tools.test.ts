@@ -1,4 +1,4 @@
-import { DelayedError, type Job, type Queue } from 'bullmq';
+import type { Job, Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { jobIdOf } from '../../src/shared/jobs/queues.js';
 import { type PlainBullMq, plainBullMq } from '../support/bullmq.js';
@@ -119,33 +119,6 @@ describe('P10: a job that another tool changes with BullMQ alone', () => {
     await stream.ended;
     expect(stream.names().filter((name) => name === 'delayed')).toHaveLength(2);
     expect(stream.names().at(-1)).toBe('completed');
-  });
-
-  it('delayed by its worker while it runs: shows the new time, and begins again', async () => {
-    // The job is in a queue that no Headway worker serves.
-    const other = await startHeadway({ env: { ADMIN_TOKEN, WORKER_JOBS: 'checksum' } });
-    const bullmq = plainBullMq(other);
-    bullmq.worker('steps', async (job, token) => {
-      if (job.attemptsStarted > 1) return 'done';
-      await job.updateProgress(50);
-      await job.moveToDelayed(Date.now() + 1500, token);
-      throw new DelayedError();
-    });
-    const job = await other.client.start('steps', { count: 1, intervalMs: 1 });
-    const stream = await openStream(other.client.events(job), { token: job.token });
-    const { data } = await stream.waitFor('delayed');
-    expect(data).toMatchObject({ attempt: 1, until: expect.any(Number) });
-    await stream.ended;
-    expect(stream.names().filter((name) => name !== 'waiting')).toEqual([
-      'active',
-      'progress',
-      'delayed',
-      'active',
-      'completed',
-    ]);
-    expect(stream.events.at(-1)!.data.attempt).toBe(2);
-    await bullmq.close();
-    await other.stop();
   });
 
   it('given another priority: shows it, and runs', async () => {

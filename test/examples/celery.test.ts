@@ -5,10 +5,10 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
 import { commandOf, type RunningCommand, runCommand, runToEnd, startServer } from '../support/example.js';
-import { type Headway, startHeadway } from '../support/headway.js';
+import type { Headway } from '../support/headway.js';
 import { openPage, takePictures } from '../support/page.js';
 import { temporaryFolder } from '../support/processes.js';
-import { openToAll } from '../support/rules.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -26,7 +26,7 @@ describe.skipIf(process.env.WITHOUT_CELERY)('examples/celery: the progress of a 
     // Packing these files takes a few seconds.
     for (let i = 0; i < 20; i++)
       writeFileSync(join(folder, `${i}.txt`), randomBytes(100_000).toString('hex'));
-    [headway, browser] = await Promise.all([startHeadway({ env: openToAll, workers: 0 }), startBrowser()]);
+    [headway, browser] = await Promise.all([borrowHeadway(), startBrowser()]);
     env = {
       REDIS_URL: headway.redis.url,
       VISIBILITY_TIMEOUT: String(VISIBILITY_TIMEOUT),

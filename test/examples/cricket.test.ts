@@ -3,13 +3,13 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
 import { commandOf, type RunningCommand, runToEnd, startServer } from '../support/example.js';
-import { type Headway, startHeadway } from '../support/headway.js';
+import type { Headway } from '../support/headway.js';
 import { openPage, takePictures } from '../support/page.js';
 import { openRawViewers } from '../support/raw-viewers.js';
-import { openToAll } from '../support/rules.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { until } from '../support/until.js';
 
-const VIEWERS = 2000;
+const VIEWERS = 500;
 const { balls } = JSON.parse(readFileSync('examples/cricket/innings.json', 'utf8')) as { balls: unknown[] };
 
 describe('examples/cricket: a score board', () => {
@@ -17,7 +17,7 @@ describe('examples/cricket: a score board', () => {
   let browser: Browser;
   let server: RunningCommand & { url: string };
   beforeAll(async () => {
-    [headway, browser] = await Promise.all([startHeadway({ env: openToAll, workers: 0 }), startBrowser()]);
+    [headway, browser] = await Promise.all([borrowHeadway(), startBrowser()]);
     server = await startServer(commandOf('cricket', 'serve'), { HEADWAY_URL: headway.api.url });
   });
   afterAll(async () => {

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -150,16 +151,23 @@ describe('getting started with the packed package', () => {
     project.write(`${folder}/vite.config.js`, config);
     const vite = `node ../node_modules/vite/bin/vite.js`;
     const there = `cd ${project.folder}/${folder} &&`;
-    for (const [build, serve] of [
-      ['true', vite],
-      [`${vite} build`, `${vite} preview`],
-    ]) {
-      await runToEnd(`${there} ${build}`, env());
-      const port = await freePort();
-      const server = runCommand(`${there} exec ${serve} --host 127.0.0.1 --port ${port}`, env());
-      running.push(server);
-      await served(`http://127.0.0.1:${port}/`, server);
-      await seeBar(`http://127.0.0.1:${port}/`);
-    }
+    const port = await freePort();
+    const server = runCommand(`${there} exec ${vite} --host 127.0.0.1 --port ${port}`, env());
+    running.push(server);
+    await served(`http://127.0.0.1:${port}/`, server);
+    await seeBar(`http://127.0.0.1:${port}/`);
+    await server.stop();
+
+    await runToEnd(`${there} ${vite} build`, env());
+    const built = await startSite(service, filesOf(join(project.folder, folder, 'dist')));
+    await seeBar(`${built.url}/index.html`);
+    built.stop();
   });
 });
+
+/** Returns the text of each file of a folder, by its path in it. */
+function filesOf(folder: string): Record<string, string> {
+  const entries = readdirSync(folder, { withFileTypes: true, recursive: true });
+  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return Object.fromEntries(files.map((file) => [file.slice(folder.length), readFileSync(file, 'utf8')]));
+}

@@ -79,34 +79,7 @@ describe('npm start', () => {
     expect(processesOf(DATA_DIR)).toEqual([]);
   });
 
-  it('exits at once at a second Ctrl-C', async () => {
-    const DATA_DIR = join(temporaryFolder(), 'data');
-    const started = start({ DATA_DIR });
-    const url = await ready(started);
-    const job = await clientOf(url).start('steps', { count: 1000, intervalMs: 100 });
-    await (await openStream(clientOf(url).events(job), { token: job.token })).waitFor('progress');
-    started.child.kill('SIGINT');
-    await until('it prints that it is stopping', () => started.output().includes('Ctrl-C again'));
-    // A Ctrl-C within half a second of the first counts as npm's copy of it.
-    const again = setInterval(() => started.child.kill('SIGINT'), 100);
-    expect(await started.exited).toBe(1);
-    clearInterval(again);
-    await until('no process is left', () => processesOf(DATA_DIR).length === 0);
-  });
-
-  it('prints no password if there is none', async () => {
-    const started = start({
-      DATA_DIR: temporaryFolder(),
-      NODE_ENV: 'production',
-      TOKEN_SECRET: 'a secret for tests that is long enough',
-    });
-    await ready(started);
-    await until('the whole text is printed', () => started.output().includes('Ctrl-C stops it.'));
-    expect(started.output()).not.toContain('password');
-    await stop(started);
-  });
-
-  it('keeps jobs across a restart, even after it was killed', async () => {
+  it('keeps jobs across a restart, even after it was killed, and exits at once at a second Ctrl-C', async () => {
     const env = { DATA_DIR: temporaryFolder() };
     const first = start(env);
     const before = clientOf(await ready(first));
@@ -122,7 +95,16 @@ describe('npm start', () => {
       ((await (await after.get(job)).json()) as { state: string }).state;
     expect(await stateOf(done)).toBe('completed');
     expect(await stateOf(waiting)).toBe('delayed');
-    await stop(second);
+
+    const job = await after.start('steps', { count: 1000, intervalMs: 100 });
+    await (await openStream(after.events(job), { token: job.token })).waitFor('progress');
+    second.child.kill('SIGINT');
+    await until('it prints that it is stopping', () => second.output().includes('Ctrl-C again'));
+    // A Ctrl-C within half a second of the first counts as npm's copy of it.
+    const again = setInterval(() => second.child.kill('SIGINT'), 100);
+    expect(await second.exited).toBe(1);
+    clearInterval(again);
+    await until('no process is left', () => processesOf(env.DATA_DIR).length === 0);
   });
 
   it('waits for the Redis of REDIS_URL, and can be stopped meanwhile', async () => {
@@ -138,15 +120,22 @@ describe('npm start', () => {
     expect(processesOf(DATA_DIR)).toEqual([]);
   });
 
-  it('starts no Redis of its own if REDIS_URL_FILE is set', async () => {
+  it('starts no Redis of its own if REDIS_URL_FILE is set, and prints no password if there is none', async () => {
     const redis = await startRedis();
     const DATA_DIR = temporaryFolder();
-    const env = { DATA_DIR, REDIS_URL_FILE: join(DATA_DIR, 'redis-url') };
+    const env = {
+      DATA_DIR,
+      REDIS_URL_FILE: join(DATA_DIR, 'redis-url'),
+      NODE_ENV: 'production',
+      TOKEN_SECRET: 'a secret for tests that is long enough',
+    };
     writeFileSync(env.REDIS_URL_FILE, `${redis.url}\n`);
     const started = start(env);
     await ready(started);
     const commands = processesOf(env.DATA_DIR).map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
     expect(commands.filter((command) => /redis-server|valkey/.test(command))).toEqual([]);
+    await until('the whole text is printed', () => started.output().includes('Ctrl-C stops it.'));
+    expect(started.output()).not.toContain('password');
     await stop(started);
     await redis.stop();
   });

@@ -15,6 +15,9 @@ const launch = (executablePath: string, args: string[] = []): Promise<Browser> =
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync', ...args],
   });
 
+/** A name that every test browser resolves to this machine, as an attacker's DNS server does. */
+export const EVIL_NAME = 'evil.example';
+
 let shared: Browser | undefined;
 
 /**
@@ -22,7 +25,8 @@ let shared: Browser | undefined;
  * after the other and share it. It ends with the worker: `close` closes only the contexts of the file.
  */
 export async function startBrowser(): Promise<Browser> {
-  if (!shared?.isConnected()) shared = await launch(headlessShellPath());
+  if (!shared?.isConnected())
+    shared = await launch(headlessShellPath(), [`--host-resolver-rules=MAP ${EVIL_NAME} 127.0.0.1`]);
   const browser = shared;
   const close = async (): Promise<void> => {
     await Promise.all(browser.contexts().map((context) => context.close()));
@@ -42,13 +46,6 @@ export async function startBrowser(): Promise<Browser> {
     },
   });
 }
-
-/**
- * Starts a browser that resolves a name as an attacker's DNS server does.
- * @param rule a name and an address, with a space between them
- */
-export const startBrowserWithNames = (rule: string): Promise<Browser> =>
-  launch(headlessShellPath(), [`--host-resolver-rules=MAP ${rule}`]);
 
 /**
  * Starts Chromium with hidden background tabs and prompts for permissions, as users have them. By default, Playwright makes

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { isHostFree, runInHost } from './cli-host.js';
 import { temporaryFolder } from './processes.js';
 import { until } from './until.js';
 
@@ -39,9 +40,14 @@ export class CliUser {
     return new CliProcess(child);
   }
 
-  /** Runs the command to its end. */
+  /**
+   * Runs the command to its end, without a terminal. It has a process of its own only if it reads standard input, or if
+   * another command runs meanwhile: `start` always starts one.
+   */
   run(args: string[], options: CliOptions = {}): Promise<CliEnd> {
-    return this.start(args, options).end;
+    const { env = {}, cwd = this.home, input } = options;
+    if (input !== undefined || !isHostFree()) return this.start(args, options).end;
+    return runInHost(MAIN, { args, env: { ...this.env, ...env }, cwd });
   }
 
   /** Runs a line of bash in which `headway` is the command. */

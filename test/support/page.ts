@@ -1,6 +1,9 @@
 import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 
+/** The rules of axe that look at colours. */
+export const COLOR_RULES = ['color-contrast', 'link-in-text-block'] as const;
+
 /** The colour schemes and widths in px (desktop, phone) in which every page is checked. */
 export const SCREENS = [
   ['light', 1280],
@@ -9,21 +12,23 @@ export const SCREENS = [
   ['dark', 360],
 ] as const;
 
-/** Changes the colour scheme and the width of a page to each of {@link SCREENS} in turn, and calls a function there. */
+/**
+ * Changes the colour scheme and the width of a page to each of {@link SCREENS} in turn, and calls a function there.
+ * @param check gets the rules for {@link findingsOf}: those of colours if only the scheme differs from the last screen
+ */
 export async function onEachScreen(
   page: Page,
-  check: (screen: string) => Promise<void>,
+  check: (screen: string, rules: readonly string[] | undefined) => Promise<void>,
   screens: ReadonlyArray<readonly ['light' | 'dark', number]> = SCREENS,
 ): Promise<void> {
+  let last = 0;
   for (const [colorScheme, width] of screens) {
     await page.emulateMedia({ colorScheme });
     await page.setViewportSize({ width, height: 800 });
-    await check(`${colorScheme} at ${width} px`);
+    await check(`${colorScheme} at ${width} px`, width === last ? COLOR_RULES : undefined);
+    last = width;
   }
 }
-
-/** The rules of axe that look at colours. */
-export const COLOR_RULES = ['color-contrast', 'link-in-text-block'] as const;
 
 /** Opens a page, and collects the errors and warnings of its console. */
 export async function openPage(

@@ -98,30 +98,26 @@ describe('a worker process', () => {
       return worker;
     }
 
-    it('runs only the job types in WORKER_JOBS', async () => {
-      await startOne('checksum, csv-import');
+    it('runs only the job types in WORKER_JOBS, of which two share a queue', async () => {
+      await startOne('checksum, csv-import, cut,paste');
       const left = await headway.client.start('steps', { count: 1, intervalMs: 1 });
       const file = await headway.client.upload('a.txt', 'content');
-      const stream = await watch(await headway.client.start('checksum', { file: file.id }));
-      await stream.ended;
-      expect(stream.names().at(-1)).toBe('completed');
+      const jobs = [await headway.client.start('checksum', { file: file.id })];
+      await release(2);
+      for (const name of ['cut', 'paste']) {
+        const job = await headway.client.start(name, {});
+        expect(job.id).toMatch(/^media\./);
+        jobs.push(job);
+      }
+      for (const stream of await Promise.all(jobs.map(watch))) {
+        await stream.ended;
+        expect(stream.names().at(-1)).toBe('completed');
+      }
       expect(await (await headway.client.get(left)).json()).toMatchObject({ state: 'waiting', attempt: 0 });
       await startOne('steps');
       const other = await watch(left);
       await other.ended;
       expect(other.names().at(-1)).toBe('completed');
-    });
-
-    it('runs two job types that share a queue', async () => {
-      await startOne('cut,paste');
-      await release(2);
-      for (const name of ['cut', 'paste']) {
-        const job = await headway.client.start(name, {});
-        expect(job.id).toMatch(/^media\./);
-        const stream = await watch(job);
-        await stream.ended;
-        expect(stream.names().at(-1)).toBe('completed');
-      }
     });
 
     it('hands back a job with a priority, which an idle worker takes at once', async () => {
@@ -188,24 +184,23 @@ describe('a worker process', () => {
         expect(stream.names()).toEqual(['waiting', 'active', 'completed']);
       });
 
-      it.each([
-        ['that reacts to its aborted signal', true],
-        ['that ignores it', false],
-      ])(
-        'hands back a job %s without using up an attempt, and publishes nothing more of the old run',
-        async (_what, polite) => {
-          const { connection, client } = headway;
-          const env = { SHUTDOWN_GRACE_MS: '100', PROGRESS_INTERVAL_MS: '10' };
-          const worker = await startOne('stubborn', env);
-          const job = await client.start('stubborn', { polite, lastsMs: 2500 }, { attempts: 1 });
-          const stream = await watch(job);
-          await stream.waitFor('progress');
-          // Start the other worker now, because the job ends soon and a process takes time to start.
-          const stopped = worker.stop();
-          await startOne('stubborn', env);
-          await stopped;
-          expect(worker.child.exitCode).toBe(0);
-          await stream.ended;
+      it('hands back jobs that react to their signal or ignore it, without using up an attempt, and publishes nothing more of the old runs', async () => {
+        const { connection, client } = headway;
+        const env = { SHUTDOWN_GRACE_MS: '100', PROGRESS_INTERVAL_MS: '10' };
+        const worker = await startOne('stubborn', env);
+        const jobs = await Promise.all(
+          [true, false].map((polite) => client.start('stubborn', { polite, lastsMs: 2500 }, { attempts: 1 })),
+        );
+        const streams = await Promise.all(jobs.map(watch));
+        await Promise.all(streams.map((stream) => stream.waitFor('progress')));
+        // Start the other worker now, because the jobs end soon and a process takes time to start.
+        const stopped = worker.stop();
+        await startOne('stubborn', env);
+        await stopped;
+        expect(worker.child.exitCode).toBe(0);
+        await Promise.all(streams.map(({ ended }) => ended));
+        const queue = new Queue('stubborn', { connection, prefix: '{headway}' });
+        for (const [i, stream] of streams.entries()) {
           expect(stream.names().filter((name) => name !== 'progress' && name !== 'log')).toEqual([
             'waiting',
             'active',
@@ -214,20 +209,19 @@ describe('a worker process', () => {
             'completed',
           ]);
           expect(stream.events.at(-1)!.data.attempt).toBe(2);
-          const queue = new Queue('stubborn', { connection, prefix: '{headway}' });
-          expect(await queue.getJob(job.id)).toMatchObject({
+          expect(await queue.getJob(jobs[i]!.id)).toMatchObject({
             attemptsMade: 1,
             attemptsStarted: 2,
             stalledCounter: 0,
           });
-          await queue.close();
           let attempt = 0;
           for (const { data } of stream.events) {
             expect(data.attempt).toBeGreaterThanOrEqual(attempt);
             attempt = data.attempt;
           }
-        },
-      );
+        }
+        await queue.close();
+      });
 
       it('hands back a job that it gets while it is stopping', async () => {
         const { client } = headway;

@@ -48,10 +48,11 @@ describe('headway ls', () => {
 
   it('fetches pages up to the limit', async () => {
     const many = new CliUser(headway.api.url);
-    const started = await many.shell(
-      `for i in 1 2 3; do headway run steps -d '{"count":1,"intervalMs":1}' --detach; done`,
-    );
-    const ids = started.stdout.trim().split('\n');
+    const ids: string[] = [];
+    for (const _ of [1, 2, 3]) {
+      const { stdout } = await many.run(['run', 'steps', '-d', '{"count":1,"intervalMs":1}', '--detach']);
+      ids.push(stdout.trim());
+    }
     const { stdout, stderr } = await many.run(['ls', '--json', '--limit', '2']);
     expect(jsonLines(stdout).map(({ id }) => id)).toEqual(ids.reverse().slice(0, 2));
     expect(stderr).toBe('');
@@ -97,9 +98,9 @@ describe('headway logs', () => {
     await headway.connection.lpush('logs', 'log three', 'end');
     expect(await follow.end).toEqual({ code: 0, stdout: 'one\ntwo\nthree\n', stderr: '' });
     const failing = await startSteered('logs-f');
-    const failed = user.start(['logs', '-f', failing]);
+    const failed = user.run(['logs', '-f', failing]);
     await headway.connection.lpush('logs-f', 'log one', 'fail');
-    expect(await failed.end).toEqual({ code: 1, stdout: 'one\n', stderr: 'Failed: asked to fail\n' });
+    expect(await failed).toEqual({ code: 1, stdout: 'one\n', stderr: 'Failed: asked to fail\n' });
     expect((await user.run(['logs', '-f', failing])).code).toBe(1);
     expect((await user.run(['logs', failing])).code).toBe(0);
     const cancelled = await startSteered('logs-c');

@@ -15,32 +15,45 @@ beforeAll(async () => {
 });
 afterAll(() => headway.stop());
 
-/** Bash's suggestions for the last word of a line. */
-async function completeInBash(...words: string[]): Promise<string[]> {
-  const list = words.map((word) => `'${word}'`).join(' ');
-  const { stdout, stderr } = await user.shell(
-    `source <(headway completion bash); COMP_WORDS=(${list}); COMP_CWORD=${words.length - 1}; _headway; printf '%s\\n' "\${COMPREPLY[@]}"`,
-  );
+/** Bash's suggestions for the last word of each line. */
+async function completeInBash(...lines: string[][]): Promise<string[][]> {
+  const completed = lines.map((words) => {
+    const list = words.map((word) => `'${word}'`).join(' ');
+    return `COMPREPLY=(); COMP_WORDS=(${list}); COMP_CWORD=${words.length - 1}; _headway; printf '%s\\n' "\${COMPREPLY[@]}" =`;
+  });
+  const { stdout, stderr } = await user.shell(`source <(headway completion bash); ${completed.join('; ')}`);
   expect(stderr).toBe('');
-  return stdout.split('\n').filter(Boolean);
+  return stdout
+    .split('=\n')
+    .slice(0, -1)
+    .map((text) => text.split('\n').filter(Boolean));
 }
 
 describe('completion', () => {
   it('completes commands, options and their values in bash', async () => {
-    expect(await completeInBash('headway', 'w')).toEqual(['watch']);
-    expect(await completeInBash('headway', '')).toEqual(expect.arrayContaining(['run', 'ls', 'doctor']));
-    expect(await completeInBash('headway', '')).not.toContain('known-jobs');
-    expect(await completeInBash('headway', 'run', 'steps', '--id')).toEqual(['--idempotency-key']);
-    expect(await completeInBash('headway', 'ls', '--state', 'comp')).toEqual(['completed']);
-    expect(await completeInBash('headway', 'ls', '--limit', '')).toEqual([]);
-    expect(await completeInBash('headway', 'completion', 'z')).toEqual(['zsh']);
     writeFileSync(join(user.home, 'people.csv'), '');
-    expect(await completeInBash('headway', 'run', 'csv-import', '--file', 'peo')).toEqual(['people.csv']);
+    const [w, all, option, state, limit, shell, file] = await completeInBash(
+      ['headway', 'w'],
+      ['headway', ''],
+      ['headway', 'run', 'steps', '--id'],
+      ['headway', 'ls', '--state', 'comp'],
+      ['headway', 'ls', '--limit', ''],
+      ['headway', 'completion', 'z'],
+      ['headway', 'run', 'csv-import', '--file', 'peo'],
+    );
+    expect(w).toEqual(['watch']);
+    expect(all).toEqual(expect.arrayContaining(['run', 'ls', 'doctor']));
+    expect(all).not.toContain('known-jobs');
+    expect(option).toEqual(['--idempotency-key']);
+    expect(state).toEqual(['completed']);
+    expect(limit).toEqual([]);
+    expect(shell).toEqual(['zsh']);
+    expect(file).toEqual(['people.csv']);
   });
 
   it('completes the jobs started on this machine in bash', async () => {
     const { stdout } = await user.run(['run', 'steps', '-d', '{"count":1,"intervalMs":1}', '--detach']);
-    expect(await completeInBash('headway', 'watch', 'steps.')).toEqual([stdout.trim()]);
+    expect(await completeInBash(['headway', 'watch', 'steps.'])).toEqual([[stdout.trim()]]);
   });
 
   it.skipIf(!findProgram('zsh'))('is a script that zsh can load', async () => {

@@ -1,14 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CliUser, capture } from '../../support/cli.js';
 import { block, page } from '../../support/documentation.js';
-import { type Headway, startHeadway } from '../../support/headway.js';
+import type { Headway } from '../../support/headway.js';
+import { borrowHeadway } from '../../support/shared-headway.js';
 
 describe('the guide to the command line', () => {
   let headway: Headway;
   beforeAll(async () => {
-    headway = await startHeadway({
-      env: { CHANNEL_RULES: '[{"channel":"public.**","subscribe":"anyone","publish":"anyone"}]' },
-    });
+    headway = await borrowHeadway();
   });
   afterAll(() => headway.stop());
 

@@ -21,7 +21,8 @@ const CONTROL = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/;
 
 describe('headway run', () => {
   it('prints only the result to standard output, everything else to standard error, and exits with 0', async () => {
-    const { code, stdout, stderr } = await user.run(['run', 'steps', '-d', '{"count":3,"intervalMs":10}']);
+    const args = ['run', 'steps', '-d', '{"count":3,"intervalMs":10}'];
+    const { code, stdout, stderr } = await user.start(args).end;
     expect(JSON.parse(stdout)).toEqual({ steps: 3 });
     expect(stderr).toMatch(/^Started: steps steps\.[0-9a-f-]{36}\n/);
     expect(stderr).toMatch(/\nCompleted\n$/);
@@ -29,14 +30,8 @@ describe('headway run', () => {
   });
 
   it('exits with 1 for a job that fails, and prints the reason and the attempts', async () => {
-    const { code, stdout, stderr } = await user.run([
-      'run',
-      'flaky',
-      '-d',
-      '{"failures":3}',
-      '--attempts',
-      '2',
-    ]);
+    const args = ['run', 'flaky', '-d', '{"failures":3}', '--attempts', '2'];
+    const { code, stdout, stderr } = await user.start(args).end;
     expect(stderr).toMatch(/\nAttempt 1 of 2 failed: no luck \(retrying in \d+ ms\)\n/);
     expect(stderr).toContain('\nAttempt 2 of 2\n');
     expect(stderr).toMatch(/\nFailed: no luck\n$/);
@@ -182,9 +177,9 @@ describe('headway run', () => {
       expect(ended).toBe(code);
       const line = capture(stderr, /Watch it again with: headway (.*)\n$/);
       // Another call uses the saved token. The job was not cancelled.
-      const watch = user.start(line.split(' '), { env: { HEADWAY_URL: '' } });
+      const watch = user.run(line.split(' '), { env: { HEADWAY_URL: '' } });
       await headway.connection.lpush(turns, 'end');
-      const { code: watched, stdout } = await watch.end;
+      const { code: watched, stdout } = await watch;
       expect({ watched, result: JSON.parse(stdout) }).toEqual({ watched: 0, result: { attempt: 1 } });
     }
   });

@@ -119,11 +119,11 @@ describe('invalid input', () => {
   });
 
   it('exits with 0 after help, and with 2 without a command', async () => {
-    const help = await user.run(['--help']);
+    const help = await user.start(['--help']).end;
     expect({ code: help.code, stderr: help.stderr }).toEqual({ code: 0, stderr: '' });
     expect(help.stdout).not.toContain('known-jobs');
     const run = await user.run(['run', '--help']);
     expect(run.stdout).toContain('--idempotency-key <key>');
-    expect((await user.run([])).code).toBe(2);
+    expect((await user.start([]).end).code).toBe(2);
   });
 });

@@ -27,7 +27,7 @@ describe('a job in a thread', () => {
   const end = ({ events }: TestStream) => events.at(-1)!;
 
   it('does not block other jobs or lose its lock when it does not yield', async () => {
-    const { stream } = await start('burn', { ms: 2500 });
+    const { stream } = await start('burn', { ms: 2500, sleeps: true });
     await stream.waitFor('active');
     const { stream: steps } = await start('steps', { count: 30, intervalMs: 50 });
     await steps.ended;
@@ -67,7 +67,7 @@ describe('a job in a thread', () => {
   });
 
   it('stops waiting for a thread when it is cancelled; its time limit starts with the thread', async () => {
-    const busy = await start('burn', { ms: 60_000 });
+    const busy = await start('burn', { ms: 60_000, sleeps: true });
     await busy.stream.waitFor('active');
     const given = await start('ends', { how: 'well' });
     await given.stream.waitFor('active');
