@@ -13,29 +13,17 @@ import { clientOf, type StartedJob } from '../support/client.js';
 import { type ClusterNode, startCluster, type TestCluster } from '../support/cluster.js';
 import { jobsDir } from '../support/jobs.js';
 import { startApi, startWorker, type TestProcess, temporaryFolder } from '../support/processes.js';
-import { openStream, type ReceivedEvent, type TestStream } from '../support/sse.js';
+import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
+import { expectCompleted, expectWholeLog, linesOf, sinceReset, upTo } from '../support/viewer-logs.js';
 
 const STEPS = { count: 5, intervalMs: 20 };
 const JOBS_KEY = '{headway}';
 /** The names of channels in the slots of all masters. */
 const CHANNELS = Array.from({ length: 12 }, (_, i) => `public.${i}`);
 
-const upTo = (last: number): number[] => Array.from({ length: last }, (_, i) => i + 1);
-
 /** Internals of ioredis that its types leave out. */
 const internalsOf = (cluster: Cluster) => cluster as unknown as { clearNodesRefreshInterval(): void };
-
-/** The events since the last `reset`, after which a stream begins again. */
-const sinceReset = (events: ReceivedEvent[]): ReceivedEvent[] =>
-  events.slice(events.findLastIndex(({ event }) => event === 'reset') + 1);
-
-/** The lines of a job since the last `reset`. */
-function linesOf(events: ReceivedEvent[]): number[] {
-  return sinceReset(events)
-    .filter(({ event }) => event === 'log')
-    .map(({ data }) => Number(data.message.slice('line '.length)));
-}
 
 describe('on a Redis Cluster', () => {
   let cluster: TestCluster;
@@ -117,23 +105,12 @@ describe('on a Redis Cluster', () => {
         writeFileSync(file, '');
         await Promise.all(viewers.map(({ ended }) => ended));
         const { lines: last } = (await (await client.result(long)).json()) as { lines: number };
-        for (const viewer of viewers) {
-          expect(viewer.names().filter((name) => name === 'completed')).toHaveLength(1);
-          expect(viewer.names().at(-1)).toBe('completed');
-          expect(linesOf(viewer.events)).toEqual(upTo(last));
-          const ids = sinceReset(viewer.events).flatMap(({ id }) => id ?? []);
-          expect(new Set(ids).size).toBe(ids.length);
-          expect(viewer.events.flatMap(({ data }) => data.attempt ?? [])).not.toContain(2);
-        }
+        expectWholeLog(viewers, last);
         for (const stream of streams) {
           await until('the viewer has all events', () => numbersOf(stream).at(-1) === published);
           expect(numbersOf(stream)).toEqual(upTo(published));
         }
-        for (const job of jobs) {
-          const stream = await openStream(client.events(job), { token: job.token });
-          await stream.ended;
-          expect(stream.names().filter((name) => name === 'completed')).toHaveLength(1);
-        }
+        await expectCompleted(client, jobs);
       },
     };
   }
