@@ -39,8 +39,11 @@ export interface TestCluster {
   settled(): Promise<void>;
   /** Waits until everything that was written before is on the replicas. */
   replicated(): Promise<void>;
-  /** Moves the slot of a key to another master, a few keys at a time, as `redis-cli --cluster reshard` does. */
-  moveSlot(key: string, to: ClusterNode): Promise<void>;
+  /**
+   * Moves the slot of a key to another master, a few keys at a time, as `redis-cli --cluster reshard` does.
+   * @param halfWay called when half of the keys have moved. The others move when it has resolved.
+   */
+  moveSlot(key: string, to: ClusterNode, halfWay?: () => Promise<unknown>): Promise<void>;
   /**
    * Separates a node from the other nodes, and from clients too unless `clients` is `false`: nothing arrives, and no connection is
    * closed. Only with `links`.
@@ -118,15 +121,20 @@ export async function startCluster({
         await until('the replica has it', async () => (await master.admin.wait(1, 1000)) === 1);
       }
     },
-    async moveSlot(key, to) {
+    async moveSlot(key, to, halfWay) {
       const slot = slotOf(key);
       const from = await holderOf(slot);
       await to.admin.cluster('SETSLOT', slot, 'IMPORTING', from.id);
       await from.admin.cluster('SETSLOT', slot, 'MIGRATING', to.id);
-      for (;;) {
+      const half = Number(await from.admin.cluster('COUNTKEYSINSLOT', slot)) / 2;
+      for (let moved = 0, isHalfWay = false; ; ) {
         const keys = (await from.admin.cluster('GETKEYSINSLOT', slot, 10)) as string[];
         if (keys.length === 0) break;
         await from.admin.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS', ...keys);
+        moved += keys.length;
+        if (isHalfWay || moved < half) continue;
+        isHalfWay = true;
+        await halfWay?.();
       }
       await to.admin.cluster('SETSLOT', slot, 'NODE', to.id);
       await from.admin.cluster('SETSLOT', slot, 'NODE', to.id);
