@@ -4,10 +4,13 @@ import { setImmediate } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import type { Cluster, Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { checkRedisServer } from '../../src/client/cli/doctor/redis.js';
 import { createKeyspace } from '../../src/shared/keyspace.js';
+import { findMissingPermissions } from '../../src/shared/permissions/check.js';
 import { userRules } from '../../src/shared/permissions/needs.js';
 import { checkRedis } from '../../src/shared/redis/await.js';
 import { connectRedis, connectSubscriber } from '../../src/shared/redis/connect.js';
+import { onDenied } from '../../src/shared/redis/denied.js';
 import { PASSWORD, refusedCalls, USER } from '../support/acl.js';
 import { createAuthority } from '../support/certificates.js';
 import { CliUser, jsonLines } from '../support/cli.js';
@@ -152,6 +155,46 @@ it.each(ADDRESSES)(
     expect(await connectWith({})).toMatch('ERR_TLS_CERT_ALTNAME_INVALID');
   },
 );
+
+it('a permission that one node refuses is named with the node, and noticed when it is given', async () => {
+  const [key, node] = await until('a channel of the second node', async () => {
+    for (const name of CHANNELS) {
+      const key = `headway:{${name}}`;
+      if ((await cluster.masterOf(key)) === cluster.nodes[1]) return [key, cluster.nodes[1]] as const;
+    }
+    return undefined;
+  });
+  const address = `localhost:${node.announced}`;
+  await configure('cluster-preferred-endpoint-type', 'hostname');
+  await node.admin.call('ACL', 'SETUSER', USER, 'resetchannels');
+  const reports: string[] = [];
+  const stop = onDenied((reply) => reports.push(reply));
+  const redis = connectRedis(settings, 'patient');
+  const subscriber = connectSubscriber(settings);
+  try {
+    await until('it is connected', () => redis.status === 'ready');
+    const missing = await findMissingPermissions(redis, createKeyspace('headway'));
+    expect(missing).toEqual({ needed: [`channels headway:* on ${address}`], optional: [] });
+    const found = await checkRedisServer(settings);
+    expect(found.find(({ check }) => check === 'redis permissions')).toMatchObject({
+      level: 'problem',
+      found: `missing: channels headway:* on ${address}`,
+    });
+
+    const subscribed = subscriber.subscribe(key);
+    await until('it is reported', () => reports.length > 0);
+    expect(reports).toEqual([expect.stringMatching(/^NOPERM .*\(SSUBSCRIBE at localhost:\d+\)$/)]);
+    expect(reports[0]).toContain(address);
+    await node.admin.call('ACL', 'SETUSER', USER, '&headway:*');
+    // The slots are read every five seconds.
+    await subscribed;
+    expect(reports).toHaveLength(1);
+  } finally {
+    stop();
+    subscriber.disconnect();
+    redis.disconnect();
+  }
+});
 
 it('a connection that the nodes do not allow ends the start, and says why', async () => {
   const stranger = createAuthority();

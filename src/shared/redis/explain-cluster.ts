@@ -9,7 +9,7 @@ interface Place {
   port: number;
 }
 /** The part of a reply to `CLUSTER SLOTS` that is used: a range of slots and its master. */
-type SlotRange = [from: number, to: number, master: [host: string, port: number]];
+type SlotRange = [from: number, to: number, master: [host: string | null, port: number]];
 
 /** Internals of ioredis that its types leave out: the nodes of the settings. */
 const startupNodesOf = (cluster: Cluster): Place[] =>
@@ -20,20 +20,50 @@ const addressOf = ({ host, port }: Place): string =>
 
 /**
  * Returns why a Cluster is not ready: a mistake if each node of the settings has one, or if a master has one; otherwise a reason
- * for waiting; `undefined` if all masters answer. It asks on connections of its own: the errors of ioredis say only that a
- * connection is closed.
+ * for waiting; `undefined` if there is none. It asks on connections of its own: the errors of ioredis say only that a connection
+ * is closed, and it says nothing of nodes without an address.
  */
 export async function explainCluster(cluster: Cluster): Promise<Reason | undefined> {
-  const answers = await askEach(cluster, startupNodesOf(cluster), async (node) => {
-    const ranges = (await node.cluster('SLOTS')) as unknown as SlotRange[];
-    return ranges.map(([, , [host, port]]) => ({ host, port }));
-  });
-  const [masters] = answers.flatMap(({ reply }) => (reply ? [reply] : []));
-  if (!masters) return reasonFrom(answers, (faults) => faults.every(({ mistake }) => mistake));
+  const answers = await askEach(cluster, startupNodesOf(cluster), readTopology);
+  const [topology] = answers.flatMap(({ reply }) => (reply ? [reply] : []));
+  if (!topology) return reasonFrom(answers, (faults) => faults.every(({ mistake }) => mistake));
+  const { masters, isUp, served } = topology;
+  const waitFor = (text: string): Reason => ({ text, isMistake: false });
+  if (masters.length === 0) {
+    return waitFor('the nodes of the Cluster have no slots yet (redis-cli --cluster create)');
+  }
+  if (masters.some(({ host }) => !host)) {
+    return waitFor(
+      'the Cluster does not name the address of a master: set cluster-announce-ip or cluster-announce-hostname on its nodes',
+    );
+  }
   const places = new Map(masters.map((place) => [addressOf(place), place]));
-  return reasonFrom(await askEach(cluster, [...places.values()], (node) => node.ping()), (faults) =>
+  const reason = reasonFrom(await askEach(cluster, [...places.values()], (node) => node.ping()), (faults) =>
     faults.some(({ mistake }) => mistake),
   );
+  return reason ?? (isUp ? undefined : waitFor(`the Cluster is down: ${served} of 16384 slots are served`));
+}
+
+/** What a node says about its Cluster. */
+interface Topology {
+  /** The masters of all ranges of slots. The host of one without an address is empty. */
+  masters: Place[];
+  isUp: boolean;
+  /** The number of slots that are served. */
+  served: number;
+}
+
+async function readTopology(node: Redis): Promise<Topology> {
+  const [ranges, info] = await Promise.all([
+    node.cluster('SLOTS') as unknown as Promise<SlotRange[]>,
+    node.cluster('INFO') as Promise<string>,
+  ]);
+  return {
+    // Without the host name that a Cluster prefers, it is "?".
+    masters: ranges.map(([, , [host, port]]) => ({ host: host === '?' ? '' : (host ?? ''), port })),
+    isUp: /^cluster_state:ok/m.test(info),
+    served: Number(/^cluster_slots_ok:(\d+)/m.exec(info)?.[1] ?? 0),
+  };
 }
 
 interface Answer<T> {
