@@ -29,7 +29,7 @@ export class TlsConnector extends AbstractConnector {
     const socket = connectTls({ ...place, ...(typeof tls === 'object' ? tls : {}) });
     this.stream = socket;
     socket.on('error', (error) => {
-      this.firstError ??= error;
+      this.firstError = error;
     });
     return socket;
   }
