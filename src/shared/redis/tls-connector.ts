@@ -1,6 +1,5 @@
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { AbstractConnector } from 'ioredis';
-import type { Options } from './address.js';
+import { AbstractConnector, type RedisOptions } from 'ioredis';
 
 /** How long a connection that is being closed may stay open, in ms, as in ioredis. */
 const DISCONNECT_MS = 2000;
@@ -10,7 +9,7 @@ const DISCONNECT_MS = 2000;
  * for the first: a handshake that fails while the connection is closed has two, and the second would end the process.
  */
 export class TlsConnector extends AbstractConnector {
-  constructor(private readonly options: Options) {
+  constructor(private readonly options: RedisOptions) {
     super(options.disconnectTimeout ?? DISCONNECT_MS);
   }
 
