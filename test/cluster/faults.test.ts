@@ -225,9 +225,13 @@ describe('on a Redis Cluster', () => {
       await until('both are connected', () => [short, long].every(({ status }) => status === 'ready'));
       const names = [`${JOBS_KEY}:test:a`, `${JOBS_KEY}:test:b`] as const;
       await expect(short.rename(...names)).rejects.toThrow(/timed out/);
-      const before = await refusedCount('rename');
+      const probed = (times: number): Promise<unknown> =>
+        until(`the other command was sent ${times} times`, async () => (await refusedCount('copy')) >= times);
       long.copy(...names).catch(() => {});
-      await until('the other command was sent four times', async () => (await refusedCount('copy')) >= 4);
+      // By then, the last reply to the first command has come.
+      await probed(2);
+      const before = await refusedCount('rename');
+      await probed(6);
       expect(await refusedCount('rename')).toBe(before);
     }
   }, 90_000);

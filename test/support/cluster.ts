@@ -127,18 +127,21 @@ export async function startCluster({
       await to.admin.cluster('SETSLOT', slot, 'IMPORTING', from.id);
       await from.admin.cluster('SETSLOT', slot, 'MIGRATING', to.id);
       const half = Number(await from.admin.cluster('COUNTKEYSINSLOT', slot)) / 2;
-      for (let moved = 0, isHalfWay = false; ; ) {
+      let stop: Promise<unknown> | undefined;
+      for (let moved = 0; ; ) {
         const keys = (await from.admin.cluster('GETKEYSINSLOT', slot, 10)) as string[];
         if (keys.length === 0) break;
         await from.admin.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS', ...keys);
         moved += keys.length;
-        if (isHalfWay || moved < half) continue;
-        isHalfWay = true;
-        await halfWay?.();
+        if (stop || moved < half) continue;
+        stop = halfWay?.() ?? Promise.resolve();
+        // If it fails, the move is finished nevertheless: the next test needs the slot.
+        await Promise.allSettled([stop]);
       }
       await to.admin.cluster('SETSLOT', slot, 'NODE', to.id);
       await from.admin.cluster('SETSLOT', slot, 'NODE', to.id);
       for (const { admin } of nodes) await admin.cluster('SETSLOT', slot, 'NODE', to.id).catch(() => {});
+      await stop;
     },
     separate(node, { clients = true } = {}) {
       const { address } = node as StartedNode;
