@@ -6,7 +6,7 @@ function Job() {
   const client = useHeadway();
   // The job from startJob has the token that opens it. Before the start, there is no job to watch.
   const [started, setStarted] = useState();
-  const { state, percent, logs, result, cancel } = useJob(started);
+  const { state, percent, logs, result, error, cancel } = useJob(started);
   const start = async () => setStarted(await client.startJob('steps', { count: 40, intervalMs: 50 }));
   return (
     <>
@@ -28,6 +28,7 @@ function Job() {
           <p role="status">
             {state}
             {result && `: ${result.steps} steps`}
+            {error && `: ${error.message}`}
           </p>
           <ul>
             {logs.map(({ at, message }) => (

@@ -13,6 +13,7 @@ import { ignoredCookieHint } from './auth/own-cookie.js';
 import { identifyRoute } from './exchange/route.js';
 import { createRouteFinder } from './exchange/route-finder.js';
 import { allowedHosts, refuseUnknownHosts } from './http/allowed-hosts.js';
+import { allowedOrigins } from './http/allowed-origins.js';
 import { basePath, takeBasePath } from './http/base-path.js';
 import { jsonBody } from './http/body.js';
 import { inOneLayer } from './http/fixed-headers.js';
@@ -82,7 +83,7 @@ function sendDefaultUrl(req: Request, res: Response): void {
 /** Creates the Express application with all routes of the API, and the pages. */
 export function createApp(options: AppOptions): Express {
   const { config, limiter, store, embedded, log, serving, overload } = options;
-  const origins = config.CORS_ORIGINS.split(',').flatMap((origin) => origin.trim() || []);
+  const origins = allowedOrigins(config.CORS_ORIGINS);
   const app = express();
   app.disable('x-powered-by');
   app.set('query parser', 'simple');

@@ -4,9 +4,11 @@ import { createLogger } from '../shared/process/log.js';
 import { basePathOf } from '../shared/process/public-url.js';
 import { inOneProcess, type LibraryOptions, librarySettings } from '../shared/process/settings.js';
 import { embed, type Handler } from './http/embed.js';
+import type { HeadwayJobs } from './in-process/jobs.js';
 import { builtInJobsDir, openService } from './service.js';
 
 export type { Action, Asker, Authorize } from '../shared/auth/authorize.js';
+export { HeadwayError } from '../shared/errors.js';
 export { DataFormatError } from '../shared/format/format.js';
 export { defineJob } from '../shared/jobs/definition.js';
 export { RegistryError } from '../shared/jobs/registry.js';
@@ -15,14 +17,24 @@ export { ConfigError } from '../shared/process/config.js';
 export { UnusableRedisError } from '../shared/redis/unusable.js';
 export { type Channels, connectChannels } from '../shared/runtime/channels.js';
 export { StartError } from '../shared/start-error.js';
+export type {
+  HeadwayJobs,
+  JobNow,
+  JobOwner,
+  ListOptions,
+  StartedJob,
+  StartOptions,
+  WatchOptions,
+} from './in-process/jobs.js';
+export type { WatchedEvent } from './in-process/viewer.js';
 
 export interface HeadwayOptions extends LibraryOptions {
   /** The authorization hook. It is asked before tokens and rules decide. */
   authorize?: Authorize;
 }
 
-/** Headway's API as part of an Express application. */
-export interface Headway {
+/** Headway's API as part of an Express application: its routes, and the same for the code of the application. */
+export interface Headway extends HeadwayJobs {
   /**
    * Handles all paths of docs/reference/http.md, and leaves every other request to the application. Use it before body parsers:
    * `app.use(headway.router)`, or under a path, which all links then include: `app.use('/headway', headway.router)`.
@@ -57,6 +69,7 @@ export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
     waiting: { signal: options.signal },
   });
   return {
+    ...service.jobs,
     router: embed(service.app, basePathOf(config.PUBLIC_URL)),
     close: () => service.stop({ drainMs: config.DRAIN_DELAY_MS || 0 }),
   };

@@ -29,10 +29,10 @@ export interface SecretsOptions {
  * @throws StartError for one that is missing or cannot be read
  */
 export async function readSecrets({ config, authorize, log }: SecretsOptions, production: boolean) {
-  const signing = await signingSecrets(config, production);
+  const signing = await signingSecrets(config, production, log);
   return {
     signing,
-    adminTokens: await adminTokens(config, production),
+    adminTokens: await adminTokens(config, production, log),
     keys: await userKeys(config, signing),
     rules: await readRules(config.CHANNEL_RULES),
     ask: askOf(authorize ?? (await loadAuthorize(config.AUTHORIZE_MODULE)), log),

@@ -10,6 +10,7 @@ import { scrape } from '../shared/metrics/registry.js';
 import { CloseStack } from '../shared/process/close-stack.js';
 import type { Config } from '../shared/process/config.js';
 import type { Logger } from '../shared/process/log.js';
+import { basePathOf } from '../shared/process/public-url.js';
 import type { Service } from '../shared/process/service.js';
 import { KEPT_ALIVE_MS } from '../shared/process/stop-settings.js';
 import { VERSION } from '../shared/process/version.js';
@@ -21,11 +22,15 @@ import { startTracing } from '../shared/tracing/start.js';
 import { createApp } from './app.js';
 import { openAuditLog } from './audit/audit-log.js';
 import { chooseAnonymous, logAnonymous } from './auth/anonymous.js';
+import { createShardCheck } from './auth/known-shard.js';
 import { startServices } from './background.js';
 import { type Core, pubSubOf } from './core.js';
 import { keptConnectionsEnd } from './http/kept-connections.js';
 import { Overload } from './http/overload.js';
 import { Serving } from './http/serving.js';
+import { createLocalJobs, type HeadwayJobs } from './in-process/jobs.js';
+import { LocalViewers } from './in-process/viewer.js';
+import { createJobActions } from './jobs/actions.js';
 import { apiScripts } from './jobs/scripts.js';
 import { createLimiter } from './limits/limiter.js';
 import { startOpenCounts } from './limits/open-counts.js';
@@ -55,6 +60,8 @@ export interface ServiceOptions {
 /** An API process, except for its HTTP server. */
 export interface ApiService {
   app: Express;
+  /** Jobs, for the code of the application. */
+  jobs: HeadwayJobs;
   /** The version of the connected Redis server. */
   redis: string;
   /**
@@ -129,8 +136,10 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     jobs.readTombstone,
     anonymous.mode,
   );
+  const actions = createJobActions({ ...core, ...jobs, access });
   const overload = opened.adopt(new Overload(config, log), stop);
   const streams = openStreams(core, jobs, { access, ...auth }, overload);
+  const localViewers = new LocalViewers(streams.hub);
   const { reporting, feed, dashboard, overviews, history } = openLive({ ...core, ...streams });
   opened.adopt(reporting, stop);
   opened.defer(() => connection.outcomes.flush());
@@ -147,6 +156,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     ...jobs,
     ...streams,
     access,
+    actions,
     permissions,
     adminSession,
     keys: { access, ...auth, redis: connection.redis, keyspace: connection.keyspace },
@@ -185,6 +195,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
       () => false,
     );
     serving.stopping = true;
+    localViewers.close();
     const grace = new AbortController();
     const timer = setTimeout(() => grace.abort(), config.SHUTDOWN_GRACE_MS);
     const over = once(grace.signal, 'abort');
@@ -201,7 +212,17 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   }
 
   logAnonymous(anonymous, config, exposure, log);
-  return { app, redis: connection.server.version, metrics: metrics.url, stop: stopOnce };
+  const local = createLocalJobs({
+    actions,
+    callers: limiter,
+    hasKnownShard: createShardCheck(connection.redis, connection.keyspace),
+    openJobChannel: streams.openJobChannel,
+    viewers: localViewers,
+    maxBytes: config.BODY_MAX_BYTES,
+    maxValues: config.LIST_MAX_VALUES,
+    base: basePathOf(config.PUBLIC_URL),
+  });
+  return { app, jobs: local, redis: connection.server.version, metrics: metrics.url, stop: stopOnce };
 }
 
 const stop = (service: Service): Promise<void> => service.stop();

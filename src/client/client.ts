@@ -73,8 +73,8 @@ const firsts = new Map<string, Promise<boolean>>();
 /**
  * Creates a client of one service, for browsers and Node.
  *
- * `createClient<typeof jobs>()`, with job definitions or job types by name, adds types for data and results. Defaults
- * to {@link JobMap}.
+ * `createClient<typeof jobs>()`, with job definitions or job types by name, adds types for names, data and results. Defaults
+ * to {@link JobMap}. `createClient<AnyJobs>()` starts jobs of any name.
  */
 export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {}) {
   const { silenceMs = 45_000, mutedMs = 4000 } = options;
@@ -83,7 +83,7 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
 
   return {
     /** Starts a job. Files in its data (`File`, `Blob`, `Buffer`, streams) are uploaded first. @throws ProblemError */
-    async startJob<N extends (keyof J & string) | (string & {})>(
+    async startJob<N extends keyof J & string>(
       name: N,
       data?: WithFiles<DataOf<J, N>>,
       start: StartOptions<ResultOf<J, N>> = {},

@@ -13,7 +13,7 @@ export {
 export { JobCancelledError, JobFailedError, type Problem, ProblemError } from './errors.js';
 export type { RetryListener } from './http.js';
 export type { Job, JobListeners, WatchJobOptions } from './job.js';
-export type { DataOf, JobMap, JobTypes, ResultOf } from './jobs.js';
+export type { AnyJobs, DataOf, JobMap, JobTypes, ResultOf } from './jobs.js';
 export type { Status } from './stream.js';
 export type * from './types.js';
 export type { Upload, WithFiles } from './upload.js';

@@ -112,6 +112,9 @@ interface Schema<I, O> {
 /** Types for a client: job definitions by name (`typeof jobs`), or {@link JobTypes} by name. */
 export type Jobs = object;
 
+/** Types for a client that starts jobs of any name, with any data. */
+export type AnyJobs = Record<string, JobTypes>;
+
 /** The data of a kind of job; `unknown` for an unknown kind. */
 export type DataOf<J, N> = N extends keyof J
   ? J[N] extends { input: Schema<infer I, unknown> }

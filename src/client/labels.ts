@@ -2,14 +2,14 @@ import { elapsed } from './format.js';
 import type { Timing } from './pace.js';
 import type { WatchedJob } from './view.js';
 
-/** A job's state, in a word or two. */
-export function stateLabel({ state, paused, noWorker, cancelling, problem }: WatchedJob): string {
+/** A job's state, in a word or two; empty if there is no job yet. */
+export function stateLabel({ id, state, paused, noWorker, cancelling, problem }: WatchedJob): string {
   if (problem) return problem.status === 404 || problem.status === 410 ? 'Not found' : "Can't load this job";
   if (cancelling) return 'Cancelling';
   if (noWorker && state !== 'delayed') return 'Waiting: no workers running';
   switch (state) {
     case 'unknown':
-      return 'Connecting';
+      return id && 'Connecting';
     case 'waiting':
       return paused ? 'Waiting (paused)' : 'Waiting';
     case 'delayed':
@@ -56,7 +56,7 @@ export function announcement(job: WatchedJob, label: string): string {
       : job.state === 'failed' && job.error
         ? `: ${job.error.message}`
         : '';
-  return `${label}: ${state}${detail}`;
+  return state && `${label}: ${state}${detail}`;
 }
 
 /** Whether the bar is indeterminate: the job is running, and its progress is unknown. */
@@ -74,6 +74,10 @@ export const attemptLabel = (attempt: number, attempts: number): string =>
   attempt > 0 && attempt <= attempts && attempts > 1
     ? `Attempt ${attempt} of ${attempts}`
     : `Attempt ${attempt}`;
+
+/** Why a job failed or cannot be shown; empty otherwise. */
+export const failureText = ({ state, error, problem }: WatchedJob): string =>
+  problem?.message ?? (state === 'failed' ? error?.message : '') ?? '';
 
 /** The percentage to show; a dash while unknown. */
 export const percentLabel = ({ percent }: WatchedJob): string =>

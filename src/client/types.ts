@@ -19,6 +19,8 @@ export interface JobOptions {
   deduplicationKey?: string;
   /** How long the job is kept after its end, in ms. */
   keepMs?: number;
+  /** Shown with the job, to tell jobs of a kind apart: one line of at most 200 characters. */
+  title?: string;
   metadata?: Record<string, unknown>;
   tags?: string[];
   webhook?: { url: string; secret?: string; events?: Array<'completed' | 'failed' | 'cancelled'> };
@@ -140,6 +142,7 @@ export interface JobView<R = unknown> {
   cancelling?: boolean;
   paused?: boolean;
   noWorker?: boolean;
+  title?: string;
   tags?: string[];
   metadata?: Record<string, unknown>;
   parent?: string;

@@ -84,7 +84,7 @@ export async function openWorker({
   opened.defer(() => bullmqRedis.disconnect());
   const commandsRedis = connectSubscriber(config);
   opened.defer(() => commandsRedis.disconnect());
-  const webhookSecrets = await defaultSecrets(config, process.env.NODE_ENV === 'production');
+  const webhookSecrets = await defaultSecrets(config, process.env.NODE_ENV === 'production', log);
   const store = await openFiles(config, { patient: true, log, waiting });
   const core: Core = { config, registry, plan, connection, bullmqRedis, commandsRedis, store, log };
   opened.defer(claimUncaught({ log, onFatal }));

@@ -49,6 +49,9 @@ describe('job options', () => {
     ['a ttlMs of 0', { ttlMs: 0 }, '/options/ttlMs'],
     ['a time limit that exceeds any timer', { timeoutMs: 2 ** 31 }, '/options/timeoutMs'],
     ['an invalid tag', { tags: ['a b'] }, '/options/tags/0'],
+    ['a title of two lines', { title: 'a\nb' }, '/options/title'],
+    ['a title with half a character', { title: 'a\ud83d' }, '/options/title'],
+    ['an empty title', { title: '' }, '/options/title'],
     ['metadata that is too large', { metadata: { a: 'x'.repeat(5000) } }, '/options/metadata'],
   ])('are refused with a pointer to the invalid field: %s', async (_what, options, pointer) => {
     const response = await headway.client.post({ name: 'steps', data: STEPS, options });
@@ -154,7 +157,7 @@ describe('job options', () => {
     await other.stop();
   });
 
-  it('metadata and tags are stored and shown', async () => {
+  it('title, metadata and tags are stored and shown', async () => {
     // Values that BullMQ's Lua scripts would change: empty lists, `null` and large numbers.
     const metadata = {
       invoice: 7,
@@ -165,9 +168,11 @@ describe('job options', () => {
       third: 1 / 3,
       text: 'é 漢 \u0000 "quoted"',
     };
-    const job = await headway.client.start('steps', STEPS, { metadata, tags: ['billing', 'eu', 'billing'] });
+    const title = 'Rechnungen für “Ada” 🧾';
+    const tags = ['billing', 'eu', 'billing'];
+    const job = await headway.client.start('steps', STEPS, { title, metadata, tags });
     const shown = await view(job);
-    expect(shown.metadata).toEqual(metadata);
+    expect([shown.title, shown.metadata]).toEqual([title, metadata]);
     expect(shown.tags).toEqual(['billing', 'eu']);
     await (await watch(job)).ended;
     const queue = new Queue('shared', { connection: headway.connection, prefix: '{headway}' });

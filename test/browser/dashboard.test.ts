@@ -152,6 +152,56 @@ describe('the dashboard', () => {
     complaints = complaints.filter((text) => !text.startsWith('Failed to load resource'));
   });
 
+  it('lists the jobs of a tile, filters them, and retries or cancels many after counting them', async () => {
+    const titled = { title: 'Report of May', tags: ['eu'] };
+    await Promise.all([start(3, 10, 2, titled), start(3, 10, 2), start(1, 1)]);
+    for (let i = 0; i < 2; i++) await start(1, 1, undefined, { delayMs: 600_000 });
+    await signIn();
+    await until('two jobs have failed', async () => (await tile('Failed').innerText()) === '2');
+    await page.getByRole('link', { name: 'Failed', exact: true }).click();
+    await page.waitForURL(`${headway.api.url}/dashboard/jobs?state=failed`);
+    const rows = page.locator('.job-list li');
+    const rowsAre = (count: number) =>
+      until(`${count} rows`, async () => (await rows.count()) === count || undefined);
+    await rowsAre(2);
+    expect(await rows.getByText('failed at step 2, as asked').count()).toBe(2);
+
+    const tag = page.getByRole('searchbox', { name: 'Tag' });
+    await tag.fill('eu');
+    await rowsAre(1);
+    await page.reload();
+    await rowsAre(1);
+    expect([await tag.inputValue(), await rows.getByRole('link').innerText()]).toEqual([
+      'eu',
+      'steps\nReport of May',
+    ]);
+    await onEachScreen(page, async (screen) => expect(await findingsOf(page), screen).toEqual([]));
+    await takePictures(page, 'dashboard-jobs');
+    await tag.fill('');
+    await rowsAre(2);
+    await page.getByRole('button', { name: 'Retry all…' }).click();
+    await page.getByRole('button', { name: 'Retry 2 jobs' }).click();
+    await page.getByText('2 jobs retried.').waitFor();
+
+    const state = page.getByRole('combobox', { name: /^State/ });
+    await state.selectOption('delayed');
+    await rowsAre(2);
+    await page.getByRole('button', { name: 'Cancel all…' }).click();
+    await page.getByRole('button', { name: 'Keep them' }).click();
+    await rowsAre(2);
+    await page.getByRole('button', { name: 'Cancel all…' }).click();
+    await page.getByRole('button', { name: 'Cancel 2 jobs' }).click();
+    await page.getByText('Cancellation of 2 jobs requested.').waitFor();
+    await page.getByText('No jobs match').waitFor();
+    await state.selectOption('cancelled');
+    await rowsAre(2);
+    await rows
+      .first()
+      .getByRole('button', { name: /^Retry steps/ })
+      .click();
+    await rowsAre(1);
+  });
+
   it('shows visitors their own jobs, and lets an admin sign in', async () => {
     await start(5000, 20);
     const context = await browser.newContext();

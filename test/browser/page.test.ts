@@ -82,6 +82,31 @@ describe('the page', () => {
     expect(await download.failure()).toBeNull();
   });
 
+  it('can be tried at once: fields have examples, and a missing file is made', async () => {
+    const tryIt = page.getByRole('button', { name: 'Try it with an example file' });
+    for (const [kind, result] of [
+      ['checksum', page.getByRole('term').getByText('digest')],
+      ['csv-import', page.getByRole('link', { name: /people\.sqlite/ })],
+      ['image-variants', page.getByRole('link', { name: /picture-variants\.zip/ })],
+    ] as const) {
+      await choose(kind);
+      await tryIt.click();
+      await result.waitFor();
+    }
+    // The rows of a kind can be told apart.
+    const rows = page.getByRole('navigation', { name: 'Your jobs' }).getByRole('link');
+    expect(await rows.allInnerTexts()).toEqual([
+      'image-variants\npicture.png',
+      'csv-import\npeople.csv',
+      'checksum\nzeros.bin',
+    ]);
+    await choose('steps');
+    expect(await tryIt.count()).toBe(0);
+    expect(await page.getByLabel(/^Count/).inputValue()).toBe('50');
+    await page.getByRole('button', { name: 'Start the job' }).click();
+    await page.getByRole('heading', { name: 'steps' }).waitFor();
+  });
+
   it('draws a picture while it is computed, even after a reload, until it is complete', async () => {
     await choose('mandelbrot');
     await page.getByLabel(/^Width/).fill('320');

@@ -2,6 +2,7 @@ import { createReadStream, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
+  type AnyJobs,
   createClient,
   JobCancelledError,
   type JobEvent,
@@ -18,6 +19,7 @@ import { until } from '../support/until.js';
 describe('the client', () => {
   let headway: Headway;
   const client = () => createClient({ url: headway.api.url });
+  const anyClient = () => createClient<AnyJobs>({ url: headway.api.url });
   beforeAll(async () => {
     headway = await borrowHeadway();
   });
@@ -101,7 +103,7 @@ describe('the client', () => {
   });
 
   it("rejects with the job's error, and runs it again", async () => {
-    const job = await client().startJob('flaky', { failures: 1 }, { attempts: 1 });
+    const job = await anyClient().startJob('flaky', { failures: 1 }, { attempts: 1 });
     const failure = await job.result().catch((error) => error);
     expect(failure).toBeInstanceOf(JobFailedError);
     expect(failure).toMatchObject({ jobId: job.id, error: { message: 'no luck' }, code: 'job-failed' });
@@ -111,7 +113,7 @@ describe('the client', () => {
   });
 
   it('watches a retried job beside one that never stopped', async () => {
-    const one = client();
+    const one = anyClient();
     const long = await one.startJob('steps', { count: 100, intervalMs: 20 });
     const end = long.result();
     const again = await one.startJob('flaky', { failures: 1 }, { attempts: 1 });

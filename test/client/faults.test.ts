@@ -1,7 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { createClient, type JobEvent, type Status } from '../../src/client/index.js';
+import { type AnyJobs, createClient, type JobEvent, type Status } from '../../src/client/index.js';
 import { createJobStore } from '../../src/client/store.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
@@ -31,7 +31,7 @@ describe('a watching client', () => {
     lists++;
     const turns = ['one', 'two'].map((name) => `${name}:${lists}`);
     const statuses: Status[] = [];
-    const client = createClient({ url: headway.api.url });
+    const client = createClient<AnyJobs>({ url: headway.api.url });
     const jobs = [
       await client.startJob('steered', { turns: turns[0] }),
       await client.startJob('steered', { turns: turns[1] }),

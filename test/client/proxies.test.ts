@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { type ClientOptions, createClient, type JobEvent, type Status } from '../../src/client/index.js';
+import {
+  type AnyJobs,
+  type ClientOptions,
+  createClient,
+  type JobEvent,
+  type Status,
+} from '../../src/client/index.js';
 import { type CutProxy, type Fault, startCutProxy } from '../support/cut-proxy.js';
 import type { Headway } from '../support/headway.js';
 import { startProxy } from '../support/proxy.js';
@@ -25,7 +31,7 @@ describe('a client behind a proxy', () => {
 
   /** Watches steered jobs to their ends. */
   async function watch(options: ClientOptions, count = 1) {
-    const client = createClient(options);
+    const client = createClient<AnyJobs>(options);
     const turns = Array.from({ length: count }, () => randomUUID());
     const statuses: Status[] = [];
     const seen: JobEvent[][] = turns.map(() => []);

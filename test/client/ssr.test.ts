@@ -4,12 +4,16 @@ import { describe, expect, it } from 'vitest';
 import { createSSRApp, h } from 'vue';
 import { renderToString as renderVue } from 'vue/server-renderer';
 import { JobProgressElement } from '../../src/client/element/index.js';
-import { useChannel as useReactChannel, useJob as useReactJob } from '../../src/client/react/index.js';
+import {
+  JobProgress,
+  useChannel as useReactChannel,
+  useJob as useReactJob,
+} from '../../src/client/react/index.js';
 import {
   headway,
-  JobProgress,
   useChannel as useVueChannel,
   useJob as useVueJob,
+  JobProgress as VueJobProgress,
 } from '../../src/client/vue/index.js';
 
 const ID = 'steps.00000000-0000-4000-8000-000000000000';
@@ -25,13 +29,21 @@ describe('on a server, without a DOM', () => {
     expect(renderReact(createElement(View))).toBe('<p>unknown null connecting 0</p>');
   });
 
+  it('renders a bar without a value with React', () => {
+    const html = renderReact(createElement(JobProgress, { job: ID, label: 'Import' }));
+    expect(html).toContain('role="progressbar" aria-label="Import"');
+    expect(html).not.toContain('aria-valuenow');
+    const children = ({ state }: { state: string }) => createElement('b', null, state);
+    expect(renderReact(createElement(JobProgress, { job: null, children }))).toContain('<b>unknown</b>');
+  });
+
   it('renders a bar without a value with Vue', async () => {
     const app = createSSRApp({
       setup() {
         const { state } = useVueJob(`https://example.com/v1/jobs/${ID}`);
         const { events } = useVueChannel(['news', 'more']);
         return () =>
-          h('main', [state.value, events.value.length, h(JobProgress, { job: ID, label: 'Import' })]);
+          h('main', [state.value, events.value.length, h(VueJobProgress, { job: ID, label: 'Import' })]);
       },
     });
     app.use(headway, { sse: true });

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { z } from 'zod';
-import { createClient, type Job, type JobMap } from '../../src/client/index.js';
+import { type AnyJobs, createClient, type Job, type JobMap } from '../../src/client/index.js';
 import type { DataOf, ResultOf } from '../../src/client/jobs.js';
 import { defineJob } from '../../src/shared/jobs/definition.js';
 import type checksum from '../../src/worker/jobs/checksum.js';
@@ -65,8 +65,13 @@ describe('the types of the client', () => {
     expectTypeOf<ReturnType<typeof client.startJob<'greet'>>>().toEqualTypeOf<
       Promise<Job<{ greeted: number }>>
     >();
-    // A kind of job without a declared type can be started too.
-    expectTypeOf<ReturnType<typeof client.startJob<'other'>>>().toEqualTypeOf<Promise<Job<unknown>>>();
+    expectTypeOf<Parameters<typeof client.startJob>[0]>().toEqualTypeOf<'greet'>();
     expect(client.startJob).toBeTypeOf('function');
+  });
+
+  it('allow any name and data for a client of any jobs', () => {
+    const client = createClient<AnyJobs>({ url: 'http://127.0.0.1:1' });
+    expectTypeOf<Parameters<typeof client.startJob<'other'>>[1]>().toBeUnknown();
+    expectTypeOf<ReturnType<typeof client.startJob<'other'>>>().toEqualTypeOf<Promise<Job<unknown>>>();
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { JobEvent } from '../../src/client/index.js';
-import { announcement, liveLabel, stalledLabel, stateLabel } from '../../src/client/labels.js';
+import { announcement, failureText, liveLabel, stalledLabel, stateLabel } from '../../src/client/labels.js';
 import { applyJobEvent, emptyJob, type WatchedJob } from '../../src/client/view.js';
 
 const about = { jobId: 'x.1', attempt: 1, at: 0, name: 'steps' };
@@ -11,6 +11,17 @@ const RUNNING = [event('waiting', { attempt: 0 }), event('active', { attempts: 2
 const progress = (percent: number | null) => event('progress', { percent });
 
 describe('a watched job', () => {
+  it('has no state while there is no job: a component before its start is not connecting', () => {
+    for (const text of [liveLabel(emptyJob('')), announcement(emptyJob(''), 'Import')]) expect(text).toBe('');
+    expect(liveLabel(emptyJob('x.1'))).toBe('Connecting');
+  });
+
+  it('has the error of its end, not of an attempt that is repeated', () => {
+    const error = { message: 'no' };
+    expect(failureText(seen(...RUNNING, event('retrying', { attempts: 2, error })))).toBe('');
+    expect(failureText(seen(...RUNNING, event('failed', { error })))).toBe('no');
+  });
+
   it('follows its events', () => {
     expect(seen()).toMatchObject({ state: 'unknown', percent: null });
     expect(seen(...RUNNING, progress(40))).toMatchObject({

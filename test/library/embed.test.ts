@@ -4,14 +4,21 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
-import { createHeadway, defineJob, type Headway } from '../../src/api/headway.js';
+import {
+  createHeadway,
+  defineJob,
+  type Headway,
+  HeadwayError,
+  type ListOptions,
+  type WatchedEvent,
+} from '../../src/api/headway.js';
 import { isHeadwayPath } from '../../src/api/http/embed.js';
 import { createWorker, type HeadwayWorker } from '../../src/worker/headway.js';
 import { clientOf, type StartedJob } from '../support/client.js';
 import { temporaryFolder } from '../support/processes.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
 import { openStream } from '../support/sse.js';
-import { call } from '../support/tokens.js';
+import { call, signer } from '../support/tokens.js';
 
 const FRIEND = 'https://app.example';
 
@@ -25,6 +32,16 @@ const greet = defineJob({
   },
 });
 
+const talk = defineJob({
+  name: 'talk',
+  input: z.object({ lines: z.number() }),
+  result: z.object({}),
+  async run({ lines }, ctx) {
+    for (let i = 0; i < lines; i++) await ctx.log(`line ${i}`);
+    return {};
+  },
+});
+
 describe('Headway embedded in an Express application', () => {
   let redis: TestRedis;
   let headway: Headway;
@@ -33,7 +50,7 @@ describe('Headway embedded in an Express application', () => {
   let url: string;
   const settings = {
     DATA_DIR: temporaryFolder(),
-    CORS_ORIGINS: FRIEND,
+    CORS_ORIGINS: `${FRIEND},http://127.0.0.1:8080`,
     TOKEN_SECRET: 'a secret for tests that is long enough',
   };
   beforeAll(async () => {
@@ -41,11 +58,11 @@ describe('Headway embedded in an Express application', () => {
     [headway, worker] = await Promise.all([
       createHeadway({
         redis: redis.url,
-        jobs: [greet],
-        settings,
+        jobs: [greet, talk],
+        settings: { ...settings, LIMIT_JOBS_USER: 2 },
         authorize: (_principal, action, channel) => (action === 'publish' ? channel === 'open' : undefined),
       }),
-      createWorker({ redis: redis.url, jobs: [greet], settings }),
+      createWorker({ redis: redis.url, jobs: [greet, talk], settings }),
     ]);
     const app = express();
     app.set('trust proxy', true);
@@ -123,6 +140,100 @@ describe('Headway embedded in an Express application', () => {
     }
   });
 
+  describe('jobs from the code of the application', () => {
+    const later = { delayMs: 60_000 };
+
+    it('start and are watched like those over HTTP, which show the same job', async () => {
+      const key = { idempotencyKey: 'once' };
+      const job = await headway.startJob(greet, { names: ['Ada', 'Grace'] }, key);
+      const seen: WatchedEvent[] = [];
+      for await (const event of headway.watch(job.id)) seen.push(event);
+      expect(seen.at(-1)).toMatchObject({
+        event: 'completed',
+        data: { jobId: job.id, result: { greeting: 'Hello Ada and Grace' } },
+      });
+      expect(new Set(seen.map(({ id }) => id)).size).toBe(seen.length);
+      const stream = await openStream(`${url}${job.links.events}`, { token: job.token });
+      await stream.ended;
+      expect(stream.events.at(-1)!.id).toBe(seen.at(-1)!.id);
+      const rest: WatchedEvent[] = [];
+      for await (const event of headway.watch(job.id, { after: seen[0]!.id })) rest.push(event);
+      expect(rest.at(-1)).toEqual(seen.at(-1));
+      expect(seen.slice(1)).toEqual(expect.arrayContaining(rest));
+      for await (const event of headway.watch(job.id, { after: rest.at(-1)!.id })) expect(event).toBe('none');
+      expect((await headway.startJob('greet', { names: ['Ada', 'Grace'] }, key)).id).toBe(job.id);
+    });
+
+    it('are refused by the checks of the HTTP API', async () => {
+      // @ts-expect-error the definition types the data
+      const wrong = headway.startJob(greet, { name: 'Ada' });
+      await expect(wrong).rejects.toBeInstanceOf(HeadwayError);
+      await expect(wrong).rejects.toMatchObject({
+        code: 'invalid-data',
+        errors: [{ pointer: '/data/names' }],
+      });
+      for (const [refused, code] of [
+        [() => headway.startJob('nothing'), 'unknown-job'],
+        [() => headway.startJob(greet, { names: [] }, { attempts: 0 }), 'invalid-request'],
+        [() => headway.startJob(greet, { names: [] }, { owner: { sub: '' } }), 'invalid-request'],
+        [
+          () => headway.startJob('greet', { names: [new Date()], more: 'x'.repeat(2 ** 21) }),
+          'body-too-large',
+        ],
+        [() => headway.cancel('greet.none'), 'not-found'],
+        [() => headway.watch('greet.none').next(), 'not-found'],
+        [() => headway.list({ limit: 1000 }), 'invalid-request'],
+      ] as const) {
+        await expect(refused()).rejects.toMatchObject({ code });
+      }
+    });
+
+    it('belong to a user, whose limits apply, or to the application', async () => {
+      const owner = { sub: 'ada' };
+      const start = () => headway.startJob(greet, { names: ['Ada'] }, { ...later, owner, tags: ['hers'] });
+      const [one, other] = [await start(), await start()];
+      await expect(start()).rejects.toMatchObject({ code: 'quota-exceeded' });
+      const own = await headway.startJob(greet, { names: ['Ada'] }, { ...later, tags: ['hers'] });
+      const statusFor = async (job: { id: string }, sub: string) =>
+        (await call(`${url}/v1/jobs/${job.id}`, 'GET', await signer(settings.TOKEN_SECRET)({ sub }))).status;
+      expect([await statusFor(one, 'ada'), await statusFor(one, 'eve'), await statusFor(own, 'ada')]).toEqual(
+        [200, 404, 404],
+      );
+      const idsOf = async (options: ListOptions) =>
+        (await headway.list(options)).jobs.map(({ id }) => id).sort();
+      expect(await idsOf({ owner })).toEqual([one.id, other.id].sort());
+      const all = [one.id, other.id, own.id].sort();
+      expect(await idsOf({ tag: 'hers', from: new Date(0) })).toEqual(all);
+      expect(await idsOf({ tag: 'hers', to: new Date(0) })).toEqual([]);
+      const { jobs, next } = await headway.list({ tag: ['hers'], limit: 2 });
+      const more = await idsOf({ tag: 'hers', limit: 2, cursor: next });
+      expect([...jobs.map(({ id }) => id), ...more].sort()).toEqual(all);
+      for (const { id } of [one, other, own])
+        expect(await headway.cancel(id)).toMatchObject({ id, state: 'cancelled' });
+      expect(await idsOf({ owner, state: ['waiting', 'delayed', 'active'] })).toEqual([]);
+    });
+
+    it('wait for a slow reader without losing a line, and end with a signal', async () => {
+      const { id, token } = await headway.startJob(talk, { lines: 450 });
+      const lines: unknown[] = [];
+      for await (const { event, data } of headway.watch(id)) {
+        if (event !== 'log') continue;
+        // The job ends, while this reader has taken one line.
+        if (lines.length === 0) await (await openStream(`${url}/v1/jobs/${id}/events`, { token })).ended;
+        lines.push(data.message);
+      }
+      expect(lines).toEqual(Array.from({ length: 450 }, (_, i) => `line ${i}`));
+
+      const { id: waiting } = await headway.startJob(greet, { names: [] }, later);
+      const abort = new AbortController();
+      const events = headway.watch(waiting, { signal: abort.signal });
+      expect(await events.next()).toMatchObject({ value: { event: 'delayed' } });
+      const next = events.next();
+      abort.abort(new Error('enough'));
+      await expect(next).rejects.toThrow('enough');
+    });
+  });
+
   it('still serves while it drains, and tells its viewers when to reconnect', async () => {
     const own = await createHeadway({
       redis: redis.url,
@@ -139,6 +250,10 @@ describe('Headway embedded in an Express application', () => {
     const at = `http://127.0.0.1:${(ownServer.address() as AddressInfo).port}`;
     const job = await clientOf(at).start('greet', { names: ['Ada'] }, { delayMs: 60_000 });
     const stream = await openStream(`${at}/v1/jobs/${job.id}/events`, { token: job.token });
+    const watched = own.watch(job.id);
+    await watched.next();
+    const missed = watched.next();
+    missed.catch(() => {});
     const closed = own.close();
     const [ready, served] = await Promise.all([fetch(`${at}/readyz`), clientOf(at).get(job)]);
     expect([ready.status, served.status]).toEqual([503, 200]);
@@ -146,6 +261,9 @@ describe('Headway embedded in an Express application', () => {
     await closed;
     await stream.ended;
     expect(stream.raw()).toMatch(/\nretry: \d+\n\n$/);
+    // Without an error, the application would take it for the end of the job.
+    await expect(missed).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(own.startJob(greet, { names: [] })).rejects.toMatchObject({ code: 'unavailable' });
     expect((await clientOf(at).get(job)).status).toBe(503);
   });
 
@@ -201,6 +319,21 @@ describe('Headway embedded in an Express application', () => {
     const preflight = await fetch(`${url}/own`, { method: 'OPTIONS', headers: { Origin: FRIEND } });
     expect(preflight.headers.get('access-control-allow-origin')).toBeNull();
     expect(await (await fetch(`${url}/v1/own?a=1`)).json()).toEqual({ a: '1' });
+  });
+
+  it('allows pages of this machine under each of its names, if one is allowed', async () => {
+    const allowed = async (origin: string) => {
+      const preflight = await fetch(`${url}/v1/jobs`, { method: 'OPTIONS', headers: { Origin: origin } });
+      const headers = { Origin: origin, 'Sec-Fetch-Site': 'cross-site', 'Content-Type': 'application/json' };
+      const posted = await fetch(`${url}/v1/jobs`, { method: 'POST', headers, body: '{"name":"greet"}' });
+      return [preflight.headers.get('access-control-allow-origin'), posted.status];
+    };
+    for (const origin of ['http://127.0.0.1:8080', 'http://localhost:8080', 'http://[::1]:8080']) {
+      expect(await allowed(origin)).toEqual([origin, 422]);
+    }
+    for (const origin of ['http://localhost:8081', 'https://localhost:8080', 'http://a.localhost:8080']) {
+      expect(await allowed(origin)).toEqual([null, 403]);
+    }
   });
 
   it('handles every path of its API reference', async () => {

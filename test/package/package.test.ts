@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
@@ -93,12 +93,12 @@ console.log(JSON.stringify({
     'has types for a strict project (module %s) without the types of Node',
     async (module, moduleResolution, compiler) => {
       writeFileSync(
-        join(project, 'typed.ts'),
+        join(project, 'typed.tsx'),
         `
 import { createClient, JobFailedError, type JobEvent } from 'headway/client';
 import { JobProgressElement } from 'headway/element';
-import { useJob as useReactJob } from 'headway/react';
-import { headway, useJob as useVueJob } from 'headway/vue';
+import { HeadwayProvider, JobProgress, useHeadway as useReactHeadway, useJob as useReactJob } from 'headway/react';
+import { headway, useHeadway as useVueHeadway, useJob as useVueJob } from 'headway/vue';
 
 declare module 'headway/client' {
   interface JobMap {
@@ -112,6 +112,8 @@ export async function main(file: File): Promise<number> {
   const { rows, database }: { rows: number; database: { href: string } } = await imported.result();
   // @ts-expect-error no such field
   await client.startJob('steps', { counts: 3 });
+  // @ts-expect-error no such kind of job
+  await client.startJob('stepz', { count: 3, intervalMs: 1 });
   const greet = await client.startJob('greet', { names: ['Ada'] }, { tags: ['eu'], onProgress: ({ percent }) => percent });
   for await (const event of greet) {
     if (event.event === 'log') event.data.message.toUpperCase();
@@ -120,6 +122,27 @@ export async function main(file: File): Promise<number> {
   const own = createClient<{ add: { data: { a: number }; result: { sum: number } } }>();
   return own.startJob('add', { a: 1 }).then((job) => job.result()).then(({ sum }) => sum);
 }
+interface Own { add: { data: { a: number }; result: { sum: number } } }
+export async function start() {
+  for (const mine of [useReactHeadway<Own>(), useVueHeadway<Own>()]) {
+    const { sum } = await (await mine.startJob('add', { a: 1 })).result();
+    sum.toFixed();
+    // @ts-expect-error no such kind of job
+    await mine.startJob('ad', { a: 1 });
+  }
+  // @ts-expect-error no such kind of job
+  await useReactHeadway().startJob('stepz', { count: 3, intervalMs: 1 });
+  // @ts-expect-error no such field
+  await useVueHeadway().startJob('steps', { counts: 3 });
+}
+export const page = (
+  <HeadwayProvider client={createClient<Own>()}>
+    <JobProgress job="steps.1" label="Steps">{({ percent, cancel }) => <b onClick={cancel}>{percent}</b>}</JobProgress>
+    <job-progress src="steps.1" label="Steps" className="wide" ref={(found) => void found?.job.percent} />
+    {/* @ts-expect-error no such attribute */}
+    <job-progress source="steps.1" />
+  </HeadwayProvider>
+);
 export const view = () => useReactJob<{ greeted: number }>('x').result?.greeted;
 export const composable = () => useVueJob<{ greeted: number }>('x').result.value?.greeted;
 export const element: typeof JobProgressElement = JobProgressElement;
@@ -137,10 +160,11 @@ export const plugin = headway;
             moduleResolution,
             lib: ['ES2023', 'DOM', 'DOM.Iterable', 'DOM.AsyncIterable'],
             types: [],
+            jsx: 'react-jsx',
             strict: true,
             noEmit: true,
           },
-          files: ['typed.ts'],
+          files: ['typed.tsx'],
         }),
       );
       const tsc = join(process.cwd(), 'node_modules', compiler, 'bin/tsc');
@@ -161,9 +185,10 @@ export const plugin = headway;
       writeFileSync(join(jobs, 'family.ts'), block('family'));
       writeFileSync(join(jobs, 'authorize.ts'), block('authorize'));
       // JavaScript files are checked too, so an editor knows the types of `ctx`.
-      writeFileSync(join(jobs, 'jobs.js'), `// @ts-check\n${block('express-jobs')}`);
-      writeFileSync(join(jobs, 'worker.js'), `// @ts-check\n${block('express-worker')}`);
-      writeFileSync(join(jobs, 'server.js'), `// @ts-check\n${block('express-server')}`);
+      writeFileSync(join(jobs, 'jobs.mjs'), `// @ts-check\n${block('express-jobs')}`);
+      writeFileSync(join(jobs, 'worker.mjs'), `// @ts-check\n${block('express-worker')}`);
+      writeFileSync(join(jobs, 'server.mjs'), `// @ts-check\n${block('express-server')}`);
+      writeFileSync(join(jobs, 'in-process.mjs'), `// @ts-check\n${block('in-process')}`);
       writeFileSync(
         join(jobs, 'wrong.ts'),
         `
@@ -204,6 +229,19 @@ export const helper = (ctx: JobContext): boolean => ctx.signal.aborted;
   it('does not contain bundled packages, because its users install their own', () => {
     expect(existsSync('dist/node_modules/ioredis')).toBe(true);
     expect(existsSync(join(project, 'node_modules/headway/dist/node_modules'))).toBe(false);
+  });
+
+  it('has no comment that points at a source map, because it contains none', () => {
+    const files = readdirSync(join(project, 'node_modules/headway/dist'), {
+      recursive: true,
+      withFileTypes: true,
+    })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+    expect(files.filter((file) => file.endsWith('.map'))).toEqual([]);
+    const code = files.filter((file) => /\.[cm]?js$/.test(file));
+    expect(code.length).toBeGreaterThan(100);
+    expect(code.filter((file) => readFileSync(file, 'utf8').includes('//# sourceMappingURL='))).toEqual([]);
   });
 
   it('contains code and types for each export', () => {

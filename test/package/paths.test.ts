@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startBrowser } from '../support/browser.js';
@@ -90,18 +91,23 @@ describe('getting started with the packed package', () => {
 
   it('Express: a job, a worker, routes beside those of the application, and a page', async () => {
     const port = await freePort();
-    project.write('shop/jobs.js', said('express-jobs'));
-    project.write('shop/worker.js', said('express-worker'));
-    project.write('shop/server.js', said('express-server', { 8080: String(port) }));
+    // As `npm init -y` of npm 11 writes it.
+    project.write('shop/package.json', '{"type": "commonjs"}');
+    project.write('shop/jobs.mjs', said('express-jobs'));
+    project.write('shop/worker.mjs', said('express-worker'));
+    project.write('shop/server.mjs', said('express-server', { 8080: String(port) }));
     project.write('shop/public/greet.html', said('express-page'));
     const url = `http://127.0.0.1:${port}`;
-    const server = runCommand(`cd ${project.folder}/shop && exec node server.js`, env());
-    const worker = runCommand(`cd ${project.folder}/shop && exec node worker.js`, env());
+    const ours = { ...env(), DATA_DIR: join(temporaryFolder(), 'data') };
+    const server = runCommand(`cd ${project.folder}/shop && exec node server.mjs`, ours);
+    const worker = runCommand(`cd ${project.folder}/shop && exec node worker.mjs`, ours);
     running.push(server);
     await served(`${url}/hello`, server);
     const own = await fetch(`${url}/hello`);
     expect(await own.text()).toBe('Hello');
     expect(own.headers.get('content-security-policy')).toBeNull();
+    await until('the worker says that it is ready', () => worker.output().includes('The worker is ready.'));
+    expect(`${server.output()}${worker.output()}`).toContain('created the data folder');
     await seeBar(`${url}/greet.html`);
     await worker.stop('SIGTERM');
     expect(await worker.exited).toBe(0);
@@ -110,6 +116,8 @@ describe('getting started with the packed package', () => {
   it('plain HTML, on another site', async () => {
     const site = await startSite(service, { '/index.html': said('html') }, Number(new URL(siteUrl).port));
     await seeBar(`${site.url}/index.html`);
+    // CORS_ORIGINS has the address; most people type the name.
+    await seeBar(`${site.url.replace('127.0.0.1', 'localhost')}/index.html`);
     site.stop();
   });
 

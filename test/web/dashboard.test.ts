@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { MinuteView } from '../../src/shared/dashboard/minutes.js';
+import { collectIds, forEachJob, MAX_BULK } from '../../src/web/src/dashboard/bulk';
+import {
+  BULK_ACTIONS,
+  type JobQuery,
+  listAddress,
+  listPath,
+  parseQuery,
+} from '../../src/web/src/dashboard/job-query';
 import { columnsOf, historyColumns, shortSpan } from '../../src/web/src/dashboard/series.js';
 import { applyFrame, initialState } from '../../src/web/src/dashboard/state.js';
 import { type Moment, momentOf, spansOf } from '../../src/web/src/dashboard/time-line.js';
@@ -111,5 +119,84 @@ describe('the timeline of a job', () => {
     const ended = [...moments, moment('completed', { attempt: 2, at: 70 })];
     expect(spansOf(ended).at(-1)).toMatchObject({ kind: 'ran', to: 70 });
     expect(momentOf('progress', { attempt: 1, at: 20 })).toBeUndefined();
+  });
+});
+
+describe('the list of jobs', () => {
+  const none = parseQuery('');
+  const now = 1_800_000_000_000;
+
+  it('has a query that its address keeps, and ignores what is invalid', () => {
+    const query: JobQuery = { state: 'waiting', name: 'steps', tag: 'a&b', owner: 'user:ada', period: 'day' };
+    const address = listAddress(query);
+    expect(parseQuery(address.slice(address.indexOf('?')))).toEqual(query);
+    expect(listAddress(none)).toBe('dashboard/jobs');
+    expect(parseQuery('?state=toString&period=1&tag=x')).toEqual({ ...none, tag: 'x' });
+  });
+
+  it('reads the states of a group, and of those only the ones that an action concerns', () => {
+    const params = (path: string | undefined) => Array.from(new URL(`http://x/${path}`).searchParams);
+    expect(params(listPath(none, now, { limit: 50 }))).toEqual([['limit', '50']]);
+    expect(
+      params(listPath({ ...none, state: 'waiting', period: 'hour' }, now, { limit: 1, cursor: 'c' })),
+    ).toEqual([
+      ['limit', '1'],
+      ['state', 'waiting'],
+      ['state', 'prioritized'],
+      ['state', 'waiting-children'],
+      ['from', String(now - 3_600_000)],
+      ['cursor', 'c'],
+    ]);
+    const only = BULK_ACTIONS.retry;
+    expect(params(listPath(none, now, { only, limit: 1 })).slice(1)).toEqual(
+      only.map((state) => ['state', state]),
+    );
+    expect(listPath({ ...none, state: 'active' }, now, { only, limit: 1 })).toBeUndefined();
+  });
+});
+
+describe('an action on many jobs', () => {
+  const signal = new AbortController().signal;
+
+  it('counts all pages, up to the maximum', async () => {
+    const pages = [{ ids: ['a', 'b'], next: '1' }, { ids: [], next: '2' }, { ids: ['c'] }];
+    expect(await collectIds(async (cursor) => pages[Number(cursor ?? 0)]!)).toEqual({
+      ids: ['a', 'b', 'c'],
+      more: false,
+    });
+    const many = { ids: Array.from({ length: 200 }, (_, i) => `${i}`), next: 'more' };
+    const { ids, more } = await collectIds(async () => many);
+    expect([ids.length, more]).toEqual([MAX_BULK, true]);
+  });
+
+  it('goes on after the error of one job, and ends at one that concerns all', async () => {
+    const ids = Array.from({ length: 30 }, (_, i) => i % 10).map(String);
+    let newest = { done: 0, failed: 0 };
+    const note = (progress: typeof newest) => {
+      newest = progress;
+    };
+    const act = async (id: string) => {
+      if (id === '3') throw new Error('changed');
+    };
+    await forEachJob(ids, act, () => false, note, signal);
+    expect(newest).toEqual({ done: 27, failed: 3 });
+    await expect(forEachJob(ids, act, () => true, note, signal)).rejects.toThrow('changed');
+    expect(newest.done).toBeLessThan(27);
+  });
+
+  it('can be stopped', async () => {
+    const stop = new AbortController();
+    let calls = 0;
+    const act = async () => {
+      if (++calls === 10) stop.abort();
+    };
+    await forEachJob(
+      Array(1000).fill('a'),
+      act,
+      () => false,
+      () => {},
+      stop.signal,
+    );
+    expect(calls).toBeLessThan(20);
   });
 });

@@ -3,12 +3,16 @@ import { ProblemError } from '../../src/client/errors.js';
 import type { JobEvent, JobEventData, JobNow } from '../../src/client/types.js';
 import { emptyJob } from '../../src/client/view.js';
 import { type Definition, problemMessage } from '../../src/web/src/api';
+import { exampleFor } from '../../src/web/src/form/example-file';
+import { fieldsOf, initialValue } from '../../src/web/src/form/fields';
 import { kindForFile } from '../../src/web/src/form/kind-for-file';
 import { when } from '../../src/web/src/format';
+import { titleForFile } from '../../src/web/src/job/about';
 import type { PageJob } from '../../src/web/src/job/follow-job';
 import { jobLabel } from '../../src/web/src/job/labels';
 import { createLog, createLogSearch, emptyLog, logText, missingLinesNote } from '../../src/web/src/job/log';
 import { applyEvent, emptyState } from '../../src/web/src/job/page-job-state';
+import { rowsOf } from '../../src/web/src/job/value-rows';
 import { createLongEndDetector } from '../../src/web/src/page/long-end';
 import { hashOf, idsIn, MAX_OPEN } from '../../src/web/src/page/open-jobs';
 import { mergeJobs, type OwnJob, updatedJob } from '../../src/web/src/page/own-jobs';
@@ -27,6 +31,77 @@ it('the message of a refusal names the limit, and that of an outage does not bla
   const detail = 'You have 100 unfinished jobs, and the limit is 100.';
   expect(problemMessage(new ProblemError({ status: 429, code: 'quota-exceeded', detail }))).toBe(detail);
   expect(problemMessage(new ProblemError({ status: 503, code: 'unavailable' }))).toContain('unreachable');
+});
+
+describe('the form', () => {
+  const kind = (name: string, description: string, properties: Definition['input']): Definition => ({
+    ...{ name, description, input: { type: 'object', ...properties } },
+  });
+  const file = { properties: { file: { type: 'string', format: 'headway-file' } }, required: ['file'] };
+
+  it('begins with defaults, and with the examples of required fields', () => {
+    const properties = {
+      count: { type: 'integer', examples: [50, 60] },
+      pause: { type: 'integer', default: 1, examples: [2] },
+      failAt: { type: 'integer', examples: [7] },
+      label: { type: 'string' },
+    };
+    const fields = fieldsOf(kind('steps', '', { properties, required: ['count', 'label'] }))!;
+    expect(fields.map((field) => [field.name, initialValue(field)])).toEqual([
+      ['count', 50],
+      ['pause', 1],
+      ['failAt', ''],
+      ['label', ''],
+    ]);
+  });
+
+  it('has an example file for kinds that say what they take', async () => {
+    const made = await exampleFor(kind('people', 'Imports a CSV file.', file))!();
+    expect([made.name, (await made.text()).split('\n').length]).toEqual(['people.csv', 20_002]);
+    expect(exampleFor(kind('thumbnails', 'Resizes an image.', file))).toBeDefined();
+    expect((await exampleFor(kind('checksum', '', file))!()).size).toBe(8 * 1024 * 1024);
+    expect(exampleFor(kind('print', 'Prints a document.', file))).toBeUndefined();
+    expect(exampleFor(kind('images', 'Needs no file.', { properties: {} }))).toBeUndefined();
+  });
+});
+
+it('the title of a job for a file is its name in one line, without what the service refuses', () => {
+  expect(titleForFile({ name: 'people.csv' })).toBe('people.csv');
+  expect(titleForFile({ name: '\n a\tb\ud83d.csv' })).toBe('a b .csv');
+  expect(titleForFile({ name: '🧾'.repeat(150) })).toBe('🧾'.repeat(100));
+});
+
+describe('a result', () => {
+  it('has a row for each value: files, texts, lists of named things', () => {
+    const file = { id: 'file_1', name: 'a.csv', size: 3, href: '/v1/a' };
+    const result = { rows: 1234, file, ok: true, none: [], columns: [{ name: 'id', type: 'integer' }] };
+    expect(rowsOf(result)).toEqual([
+      { key: 'rows', text: '1,234' },
+      { key: 'file', file },
+      { key: 'ok', text: 'true' },
+      { key: 'none', text: 'none' },
+      { key: 'columns', text: 'id (integer)' },
+    ]);
+    expect(rowsOf(file)).toEqual([{ key: 'file', file }]);
+    expect(rowsOf('done')).toEqual([{ key: 'result', text: 'done' }]);
+  });
+
+  it('folds what is long, says what it is, and formats it', () => {
+    const many = Array.from({ length: 1000 }, (_, id) => ({ id }));
+    const [list, text, failed] = rowsOf({
+      list: many,
+      text: 'x'.repeat(300_000),
+      failed: many.map(({ id }) => ({ name: `${id}.png`, reason: 'broken' })),
+    }).map((row) => ('long' in row ? { ...row, long: row.long() } : row)) as Array<Record<string, string>>;
+    expect([list!.summary, text!.summary, failed!.summary]).toEqual([
+      '1,000 items',
+      '300,000 characters',
+      '1,000 items',
+    ]);
+    expect(list!.long).toMatch(/^\[\n {2}\{\n {4}"id": 0\n/);
+    expect(text!.long).toMatch(/x\n… 100,000 more characters$/);
+    expect(failed!.long).toMatch(/^0\.png: broken\n1\.png: broken\n/);
+  });
 });
 
 describe('the title of the tab', () => {

@@ -67,15 +67,15 @@ function asHeadwayError(thrown: unknown): HeadwayError {
       type === 'entity.parse.failed' ? `${known[1]}: ${message}` : `${known[1]}.`,
     );
   if (thrown instanceof URIError || status === 400) return new HeadwayError('invalid-request', message);
-  if (isRedisFault(thrown)) {
-    return new HeadwayError('unavailable', `${describeFault(thrown as Error)} Try again soon.`, undefined, {
-      cause: thrown,
-    });
-  }
+  if (isRedisFault(thrown)) return redisUnavailable(thrown as Error);
   return new HeadwayError('internal', 'An internal error occurred. It has been logged.', undefined, {
     cause: thrown,
   });
 }
+
+/** Returns the error of a request that failed with a fault of Redis. */
+export const redisUnavailable = (fault: Error): HeadwayError =>
+  new HeadwayError('unavailable', `${describeFault(fault)} Try again soon.`, undefined, { cause: fault });
 
 /** Answers OPTIONS with the allowed methods of a path, and all other methods that are not allowed with 405. */
 export function methods(...allowed: string[]): RequestHandler {

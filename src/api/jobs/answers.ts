@@ -13,6 +13,16 @@ export const createStateReader =
   async (jobId) =>
     ((await trackJob(jobId)) ?? (await readTombstone(jobId)))?.state;
 
+/** The body of a 202, without the token of the job. */
+export interface AcceptedJob {
+  id: string;
+  name: string;
+  state: string;
+  /** Another job, started earlier with the same deduplication key, was returned. */
+  deduplicated?: boolean;
+  links: ReturnType<typeof jobLinks>;
+}
+
 /**
  * Returns the body of a 202, without the token of the job.
  * @param state `undefined` for a job that was removed and forgotten
@@ -25,7 +35,7 @@ export const acceptedJob = (
   state: string | undefined,
   base: string,
   deduplicated: boolean,
-) => ({
+): AcceptedJob => ({
   id,
   name,
   state: state ?? 'waiting',

@@ -67,6 +67,8 @@ export function maximaOf(config: Config): Maxima {
 export interface Callers {
   /** Returns a caller as limits count it. @param principal `undefined` for an unidentified caller */
   caller(req: Request, principal: PrincipalToLimit | undefined): LimitedCaller;
+  /** Returns a caller whom the application names itself: it counts as everywhere else, but has no address. */
+  named(principal: PrincipalToLimit): LimitedCaller;
   /** Returns `address:<digest>` for the address of a request; `undefined` if it is not limited (see `LIMIT_LOOPBACK`). */
   address(req: Request): string | undefined;
 }
@@ -89,7 +91,7 @@ export function createCallers(loopback: LoopbackRule): Callers {
     caller(req, principal) {
       const kind = kindOf(principal);
       const from = kind === 'admin' ? undefined : address(req);
-      if (from === undefined) return { kind, tier: kind, who: '', address: '', exempt: true, own: {} };
+      if (from === undefined) return exempt(kind);
       const isLocal = kind === 'anonymous' && loopback === 'generous' && isOwn(req);
       return {
         kind,
@@ -100,7 +102,17 @@ export function createCallers(loopback: LoopbackRule): Callers {
         own: principal?.limits ?? {},
       };
     },
+    named(principal) {
+      const kind = kindOf(principal);
+      if (kind === 'admin') return exempt(kind);
+      const who = whoOf(kind, principal, '');
+      return { kind, tier: kind, who, address: '', exempt: false, own: principal.limits ?? {} };
+    },
   };
+}
+
+function exempt(kind: CallerKind): LimitedCaller {
+  return { kind, tier: kind, who: '', address: '', exempt: true, own: {} };
 }
 
 function whoOf(kind: CallerKind, principal: PrincipalToLimit | undefined, address: string): string {

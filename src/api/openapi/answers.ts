@@ -75,6 +75,7 @@ export const jobSchema = named(
       .literal(true)
       .optional()
       .describe('The job has not started because no worker serves its queue'),
+    title: z.string().optional(),
     tags: z.array(z.string()).optional(),
     metadata: z.record(z.string(), z.unknown()).optional(),
     expiresAt: time.optional().describe('The job fails if it has not started by then'),

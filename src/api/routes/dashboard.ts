@@ -37,6 +37,7 @@ export function dashboardRoutes({
   router.route('/v1/dashboard/history').all(methods('GET')).get(showHistory);
   const showPage = page === undefined ? notBuilt : openPage(page, 'dashboard.html');
   router.route('/dashboard').all(methods('GET')).get(showPage);
+  router.route('/dashboard/jobs').all(methods('GET')).get(showPage);
   router.route('/dashboard/jobs/:id').all(methods('GET')).get(showPage);
   router.route('/dashboard/sign-in').all(methods('GET')).get(signIn);
   router.route('/dashboard/sign-out').all(methods('POST')).post(signOut);

@@ -5,28 +5,22 @@ import type { TombstoneReader } from '../../shared/job-index/tombstones.js';
 import { isVisitor } from '../../shared/jobs/limits.js';
 import type { OpenQueue, QueuePlan } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
-import type { Canceller } from '../../shared/lifecycle/cancel.js';
 import { createKeyHolder, retryFailed } from '../../shared/lifecycle/retry.js';
-import { isFinished, type JobSnapshot } from '../../shared/lifecycle/snapshot.js';
-import { jobView, readProgress } from '../../shared/lifecycle/view.js';
+import { isFinished } from '../../shared/lifecycle/snapshot.js';
 import type { Config } from '../../shared/process/config.js';
 import type { Connection } from '../../shared/runtime/connection.js';
-import type { Enqueued } from '../../shared/runtime/enqueue.js';
 import type { Access } from '../auth/access.js';
 import { basePath } from '../http/base-path.js';
 import { jsonBody } from '../http/body.js';
 import { methods } from '../http/problem.js';
 import { noteInEntry, requestIdOf } from '../http/request-entry.js';
-import { acceptedJob, createStateReader, missingJob } from '../jobs/answers.js';
-import { createIdempotency, scopedKey } from '../jobs/idempotency.js';
-import { createJobList } from '../jobs/list.js';
+import type { JobActions } from '../jobs/actions.js';
+import { missingJob } from '../jobs/answers.js';
 import { parseListQuery } from '../jobs/list-query.js';
-import { createPageReader } from '../jobs/page.js';
 import { sendResult } from '../jobs/result.js';
 import { createRetryCheck } from '../jobs/retry.js';
-import { type JobStarter, placeIn } from '../jobs/start.js';
+import type { JobStarter } from '../jobs/start.js';
 import type { LimitedStarter } from '../jobs/start-limited.js';
-import { deliveryView } from '../jobs/webhook.js';
 import type { JobLimits } from '../limits/jobs.js';
 import type { Limiter } from '../limits/limiter.js';
 import type { StreamDoor } from '../stream/door.js';
@@ -46,7 +40,7 @@ export interface JobRoutesOptions {
   viewers: ChannelViewers;
   streams: StreamDoor;
   openJobChannel: OpenJobChannel;
-  canceller: Canceller;
+  actions: JobActions;
   starter: JobStarter;
   limitedStarter: LimitedStarter;
   limiter: Limiter;
@@ -65,24 +59,12 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     viewers,
     streams,
     openJobChannel,
-    canceller,
     readTombstone,
-    starter,
-    limitedStarter,
+    actions,
     limiter,
     jobLimits,
   } = options;
-  const { redis, reconciler, readJob, trackJob, keyspace, faults } = connection;
-  const idempotency = createIdempotency(redis, keyspace, config.IDEMPOTENCY_TTL_MS);
-  const listJobs = createJobList({
-    redis,
-    keyspace,
-    readPage: createPageReader(redis, keyspace),
-    trackJob,
-    reconciler,
-    faults,
-  });
-  const readState = createStateReader(trackJob, readTombstone);
+  const { redis, reconciler, readJob, keyspace } = connection;
   const checkRetry = createRetryCheck({
     registry: options.registry,
     readJob,
@@ -104,30 +86,17 @@ export function jobRoutes(options: JobRoutesOptions): Router {
   return router;
 
   async function startJob(req: Request, res: Response): Promise<void> {
-    const header = req.get('idempotency-key');
     const caller = await access.admit(req, res);
-    const key = header === undefined ? undefined : scopedKey(header, caller);
-    const request = await starter.check(req.body, caller);
-    const newId = starter.idFor(placeIn(request));
-    const use = key ? await idempotency.claim(key, req.body, newId) : { jobId: newId, queued: false };
-    let started: Enqueued = { id: use.jobId, state: undefined };
-    // A removed job must have been queued, even if the process that queued it ended before recording that.
-    const queued = use.queued || (use.jobId !== newId && (await readTombstone(use.jobId)) !== undefined);
-    if (!queued) {
-      const limited = limiter.caller(req, caller);
-      [started = started] = await limitedStarter.startAll(limited, [
-        { id: use.jobId, request: { ...request, requestId: requestIdOf(req) } },
-      ]);
-      if (key) await idempotency.confirm(key, started.id);
-    }
-    const { id } = started;
-    noteInEntry(req, { jobId: id });
-    const state = started.state ?? (await readState(id));
-    const job = acceptedJob(id, request.definition.name, state, basePath(req), id !== use.jobId);
-    res
-      .status(202)
-      .location(job.links.self)
-      .json({ ...job, token: access.token(id) });
+    const job = await actions.start({
+      body: req.body,
+      caller,
+      limited: limiter.caller(req, caller),
+      key: req.get('idempotency-key'),
+      requestId: requestIdOf(req),
+      base: basePath(req),
+    });
+    noteInEntry(req, { jobId: job.id });
+    res.status(202).location(job.links.self).json(job);
   }
 
   async function showJobs(req: Request, res: Response): Promise<void> {
@@ -139,7 +108,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const allOwners = caller?.admin && query.owner === undefined;
     const page =
       caller || foreign
-        ? await listJobs(query, allOwners ? undefined : (owner ?? caller?.id), basePath(req))
+        ? await actions.list(query, allOwners ? undefined : (owner ?? caller?.id), basePath(req))
         : { jobs: [] };
     res.set('Cache-Control', 'no-store').json(page);
   }
@@ -148,15 +117,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     const { jobId } = await access.authorize(req);
     const job = await readJob(jobId);
     if (!job) throw await missingJob(readTombstone, jobId);
-    res.set('Cache-Control', 'no-store').json(await viewOf(req, job));
-  }
-
-  async function viewOf(req: Request, job: JobSnapshot): Promise<Record<string, unknown>> {
-    const [progress, delivery] = await Promise.all([
-      readProgress(redis, keyspace, job),
-      deliveryView(job, readJob, basePath(req)),
-    ]);
-    return { ...jobView(job, progress, basePath(req)), ...delivery };
+    res.set('Cache-Control', 'no-store').json(await actions.view(job, basePath(req)));
   }
 
   async function showResult(req: Request, res: Response): Promise<void> {
@@ -168,12 +129,8 @@ export function jobRoutes(options: JobRoutesOptions): Router {
 
   async function cancelJob(req: Request, res: Response): Promise<void> {
     const { jobId } = await access.authorize(req);
-    const job = await canceller.cancel(jobId);
-    if (!job) throw await missingJob(readTombstone, jobId);
-    if (job.state === 'completed' || job.state === 'failed') {
-      throw new HeadwayError('already-finished', `The job has already ${job.state}.`);
-    }
-    res.status(job.state === 'cancelled' ? 200 : 202).json(await viewOf(req, job));
+    const job = await actions.cancel(jobId);
+    res.status(job.state === 'cancelled' ? 200 : 202).json(await actions.view(job, basePath(req)));
   }
 
   async function retryJob(req: Request, res: Response): Promise<void> {
@@ -195,7 +152,7 @@ export function jobRoutes(options: JobRoutesOptions): Router {
     await retryFailed(openQueue, jobId);
     await holdKey(jobId);
     const { job: retried } = await reconciler.reconcile(jobId);
-    res.status(202).json(await viewOf(req, retried ?? job));
+    res.status(202).json(await actions.view(retried ?? job, basePath(req)));
   }
 
   async function watchJob(req: Request, stream: PendingStream): Promise<void> {

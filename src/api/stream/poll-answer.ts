@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { readFrames } from './frame-fields.js';
 
 /** The answer to a poll. */
 export interface PollAnswer {
@@ -26,23 +27,12 @@ export function sendPollAnswer(res: ServerResponse, { isJson, frames, after }: P
 function jsonOf(frames: string, after: string): string {
   const events: string[] = [];
   let retry = '';
-  for (const frame of frames.split('\n\n')) {
-    const fields = new Map<string, string>();
-    for (const line of frame.split('\n')) {
-      const [, name = '', value = ''] = /^(\w*): ?(.*)$/s.exec(line) ?? [];
-      const key = name || `:${value}`;
-      const earlier = fields.get(key);
-      fields.set(key, earlier === undefined ? value : `${earlier}\n${value}`);
-    }
-    const data = fields.get('data');
-    if (data === undefined) retry = fields.get('retry') ?? retry;
+  for (const { id, event, data, isText, retry: given } of readFrames(frames)) {
+    if (data === undefined) retry = given ?? retry;
     else {
-      const id = fields.get('id');
-      events.push(
-        `{${id === undefined ? '' : `"id":${JSON.stringify(id)},`}"event":${JSON.stringify(fields.get('event') ?? 'message')},"data":${
-          !fields.has(':text') && isJsonText(data) ? data : JSON.stringify(data)
-        }}`,
-      );
+      const ownId = id === undefined ? '' : `"id":${JSON.stringify(id)},`;
+      const value = !isText && isJsonText(data) ? data : JSON.stringify(data);
+      events.push(`{${ownId}"event":${JSON.stringify(event)},"data":${value}}`);
     }
   }
   return `{"events":[${events.join()}],"after":${JSON.stringify(after)}${retry && `,"retry":${retry}`}}\n`;

@@ -14,6 +14,7 @@ export interface TypedJobOptions {
   ttl?: number;
   timeout?: number;
   keep?: number;
+  title?: string;
   tag?: string[];
   metadata?: string;
   webhook?: string;
@@ -32,6 +33,7 @@ export const withJobOptions = (command: Command): Command =>
     .option('--ttl <time>', 'fail the job if it has not started within this time', duration)
     .option('--timeout <time>', 'stop an attempt that takes longer', duration)
     .option('--keep <time>', 'how long to keep the job after its end', duration)
+    .option('--title <text>', 'title shown with the job')
     .option('--tag <tag>', 'tag; repeatable', several)
     .option('--metadata <json>', 'object shown with the job: JSON, @FILE or -')
     .option('--webhook <url>', 'URL to call when the job ends')
@@ -40,7 +42,7 @@ export const withJobOptions = (command: Command): Command =>
 
 /** @throws UsageError */
 export async function jobOptions(typed: TypedJobOptions): Promise<JobOptions> {
-  const { delay, runAt, ttl, timeout, keep, tag, metadata, webhook } = typed;
+  const { delay, runAt, ttl, timeout, keep, title, tag, metadata, webhook } = typed;
   if (delay !== undefined && runAt !== undefined) {
     throw new UsageError('--delay and --run-at cannot be used together');
   }
@@ -54,6 +56,7 @@ export async function jobOptions(typed: TypedJobOptions): Promise<JobOptions> {
     ttlMs: ttl,
     timeoutMs: timeout,
     keepMs: keep,
+    title,
     tags: tag,
     metadata: metadata === undefined ? undefined : await json('--metadata', metadata),
     webhook: webhook === undefined ? undefined : { url: webhook },

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { visibility } from '../backoff.js';
 import { type Client, createClient } from '../client.js';
 import { type Call, call } from '../http.js';
+import type { AnyJobs } from '../jobs.js';
 import { CliError } from './problem.js';
 import { type KeptJob, openState, type State } from './state.js';
 
@@ -23,7 +24,7 @@ export interface GlobalOptions {
 export interface Session {
   url: string;
   json: boolean;
-  client: Client;
+  client: Client<AnyJobs>;
   state: State;
   /** Sends one request. Fails at once if the service is unreachable. @throws ProblemError */
   request(path: string, options?: Call): Promise<Response>;
@@ -46,7 +47,7 @@ export function openSession(command: Command, state = openState()): Session {
     url,
     json,
     state,
-    client: createClient(service),
+    client: createClient<AnyJobs>(service),
     request,
     async requestJson(path, options) {
       const response = await request(path, options);

@@ -1,6 +1,6 @@
 /** Headway for Vue 3: composables for live jobs and channels, a component, a plugin. */
 import type { App } from 'vue';
-import { type ClientOptions, createClient } from '../client.js';
+import { type Client, type ClientOptions, createClient } from '../client.js';
 import type { AnyClient } from '../store.js';
 import { JobProgress } from './job-progress.js';
 import { createSse, type Sse, type SseClient } from './sse.js';
@@ -57,9 +57,12 @@ export const headway = {
 
 declare module 'vue' {
   interface ComponentCustomProperties {
-    $headway: AnyClient;
+    $headway: Client;
     /** Available with the plugin's option `sse`. */
     $sse: Sse;
+  }
+  interface GlobalComponents {
+    JobProgress: typeof JobProgress;
   }
   interface ComponentCustomOptions {
     sse?: { cleanup?: boolean };

@@ -1,25 +1,13 @@
 import { defineComponent, h, type PropType } from 'vue';
+import { BAR_STYLE, fillStyle, VISUALLY_HIDDEN } from '../bar-style.js';
 import type { JobReference } from '../client.js';
-import { announcement, barAttributes, fillOf, isIndeterminate, liveLabel, percentLabel } from '../labels.js';
+import { announcement, barAttributes, failureText, liveLabel, percentLabel } from '../labels.js';
 import { useTimedJob } from './use.js';
-
-/** Hides an element visually, but not from screen readers. */
-const VISUALLY_HIDDEN = {
-  position: 'absolute',
-  width: '1px',
-  height: '1px',
-  overflow: 'hidden',
-  clipPath: 'inset(50%)',
-  whiteSpace: 'nowrap',
-} as const;
-
-/** Stripes over the whole bar, for a running job with unknown progress. */
-const STRIPES = 'repeating-linear-gradient(135deg, currentColor 0 0.3em, transparent 0.3em 0.9em)';
 
 /**
  * A live progress bar of a job, with minimal styling. Its parts have classes: `headway-job` (with `data-state` and
- * `data-status`), `headway-bar`, `headway-fill`, `headway-percent`, `headway-state`. The default slot replaces
- * everything visible, and gets `job`, `cancel` and `retry`.
+ * `data-status`), `headway-bar`, `headway-fill`, `headway-percent`, `headway-state`, and `headway-error` if the job failed.
+ * The default slot replaces everything visible, and gets `job`, `cancel` and `retry`.
  */
 export const JobProgress = defineComponent({
   name: 'JobProgress',
@@ -35,24 +23,17 @@ export const JobProgress = defineComponent({
     const { job, cancel, retry, stalled } = useTimedJob(() => props.job, { token: () => props.token });
     return () => {
       const now = job.value;
+      const failure = failureText(now);
       const seen = slots.default?.({ job: now, cancel, retry }) ?? [
         h(
           'div',
-          {
-            class: 'headway-bar',
-            ...barAttributes(now, props.label),
-            style: { background: 'color-mix(in srgb, currentColor 15%, transparent)', height: '0.75em' },
-          },
-          h('div', {
-            class: 'headway-fill',
-            style: isIndeterminate(now)
-              ? { background: STRIPES, height: '100%', width: '100%' }
-              : { background: 'currentColor', height: '100%', width: `${100 * fillOf(now)}%` },
-          }),
+          { class: 'headway-bar', ...barAttributes(now, props.label), style: BAR_STYLE },
+          h('div', { class: 'headway-fill', style: fillStyle(now) }),
         ),
         h('span', { class: 'headway-percent', 'aria-hidden': 'true' }, percentLabel(now)),
         ' ',
         h('span', { class: 'headway-state', 'aria-hidden': 'true' }, liveLabel(now, stalled.value)),
+        failure && h('div', { class: 'headway-error', dir: 'auto', 'aria-hidden': 'true' }, failure),
       ];
       return h('div', { class: 'headway-job', 'data-state': now.state, 'data-status': now.status }, [
         seen,

@@ -11,7 +11,8 @@ import {
   toValue,
   watch,
 } from 'vue';
-import type { JobReference } from '../client.js';
+import type { Client, JobReference } from '../client.js';
+import type { JobMap, Jobs } from '../jobs.js';
 import {
   type AnyClient,
   type ChannelStoreOptions,
@@ -26,9 +27,12 @@ import type { WatchedChannel, WatchedJob } from '../view.js';
 
 export const clientKey: InjectionKey<AnyClient> = Symbol('headway');
 
-/** Returns the plugin's client. Without the plugin, returns a client of the service that served the page. */
-export const useHeadway = (): AnyClient =>
-  (hasInjectionContext() ? inject(clientKey, undefined) : undefined) ?? defaultClient();
+/**
+ * Returns the plugin's client. Without the plugin, returns a client of the service that served the page.
+ * `useHeadway<typeof jobs>()`, with job definitions or job types by name, types it as `createClient` does.
+ */
+export const useHeadway = <J extends Jobs = JobMap>(): Client<J> =>
+  ((hasInjectionContext() ? inject(clientKey, undefined) : undefined) ?? defaultClient()) as Client<J>;
 
 /** Follows a store, and replaces it when its key changes. On a server, no store is followed. */
 function useStore<T, S extends Store<T>>(key: () => unknown, create: () => S) {
@@ -106,7 +110,7 @@ function useJobStore<R>(
   token: MaybeRefOrGetter<string | undefined> | undefined,
   create: (client: AnyClient, reference: JobReference | undefined, token?: string) => JobStore<R>,
 ): UsedJob<R> {
-  const client = useHeadway();
+  const client: AnyClient = useHeadway();
   const link = (): string | undefined => {
     const value = toValue(job);
     return (typeof value === 'string' ? value : value?.id) || undefined;
@@ -146,7 +150,7 @@ export function useChannel<T = unknown>(
   channels: MaybeRefOrGetter<string | string[]>,
   options: ChannelStoreOptions = {},
 ): UsedChannel<T> {
-  const client = useHeadway();
+  const client: AnyClient = useHeadway();
   const names = (): string[] => [toValue(channels)].flat();
   const { now } = useStore<WatchedChannel<T>, Store<WatchedChannel<T>>>(
     () => names().join(),

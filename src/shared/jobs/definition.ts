@@ -107,6 +107,7 @@ export interface ChildJobOptions {
   priority?: number;
   ttlMs?: number;
   timeoutMs?: number;
+  title?: string;
   metadata?: Record<string, unknown>;
   tags?: string[];
 }

@@ -8,9 +8,11 @@ import {
   MAX_PRIORITY,
   MAX_TAGS,
   MAX_TIMER_MS,
+  MAX_TITLE,
   type StoredSettings,
   storedSettings,
   TAG,
+  TITLE,
 } from './settings.js';
 import { webhookSchema } from './webhook-option.js';
 
@@ -78,6 +80,11 @@ export const optionsSchema = z
       .max(KEEP_MS.max)
       .optional()
       .describe('How long the job is kept after its end'),
+    title: z
+      .string()
+      .regex(TITLE, `must be one line of 1 to ${MAX_TITLE} characters`)
+      .optional()
+      .describe('Shown with the job, to tell jobs of a kind apart'),
     metadata: metadata.optional().describe('Shown with the job'),
     webhook: webhookSchema.optional(),
     tags: z
@@ -125,6 +132,7 @@ export function queueOptions(
     ...(timeoutMs !== undefined ? { timeoutMs } : {}),
     ...(expiresAt !== undefined ? { expiresAt } : {}),
     ...(keepMs !== undefined ? { keepMs } : {}),
+    ...(options.title ? { title: options.title } : {}),
     ...(options.metadata ? { metadata: options.metadata } : {}),
     ...(options.webhook ? { webhook: true } : {}),
     ...(tags?.length ? { tags: [...new Set(tags)] } : {}),

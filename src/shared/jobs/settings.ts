@@ -26,6 +26,7 @@ export interface JobSettings {
   keepMs?: number;
   /** For children: the ids of the ancestors, the parent last. */
   ancestors?: string[];
+  title?: string;
   metadata?: Record<string, unknown>;
   tags?: string[];
   /** The job has a webhook. Its URL and secret are stored separately, see `webhooks/store.ts`. */
@@ -47,6 +48,9 @@ export function storedSettings({ metadata, ...settings }: JobSettings): StoredSe
   return { ...settings, ...(metadata ? { metadata: JSON.stringify(metadata) } : {}) };
 }
 
+/** The form of a title: one line of text that Lua can decode, so without half of a surrogate pair. */
+export const MAX_TITLE = 200;
+export const TITLE = new RegExp(`^[^\\p{Cc}\\p{Cs}\\p{Zl}\\p{Zp}]{1,${MAX_TITLE}}$`, 'u');
 /** The form of a tag. */
 export const TAG = /^[\w.:@/-]{1,60}$/;
 /** The maximum number of tags of a job. */
@@ -76,6 +80,7 @@ export function jobSettings(opts: unknown): JobSettings {
   const tags = textsIn(given.tags)
     .filter((tag) => TAG.test(tag))
     .slice(0, MAX_TAGS);
+  const title = textIn(given.title);
   const metadata = metadataOf(given.metadata);
   const schedule = scheduleOf(given.schedule);
   return {
@@ -86,6 +91,7 @@ export function jobSettings(opts: unknown): JobSettings {
     ...(owner ? { owner } : {}),
     ...(keepMs === undefined ? {} : { keepMs }),
     ...(ancestors.length > 0 ? { ancestors } : {}),
+    ...(title && TITLE.test(title) ? { title } : {}),
     ...(metadata ? { metadata } : {}),
     ...(tags.length > 0 ? { tags } : {}),
     ...(given.webhook === true ? { webhook: true } : {}),

@@ -40,6 +40,7 @@ export function jobView(job: JobSnapshot, progress: unknown, base: string): Reco
     ...(job.cancelAsked && !isFinished(job) ? { cancelling: true } : {}),
     ...(job.paused ? { paused: true } : {}),
     ...(job.noWorker ? { noWorker: true } : {}),
+    ...(job.settings.title ? { title: job.settings.title } : {}),
     ...(job.settings.tags ? { tags: job.settings.tags } : {}),
     ...(job.settings.metadata ? { metadata: job.settings.metadata } : {}),
     ...(job.settings.expiresAt ? { expiresAt: job.settings.expiresAt } : {}),

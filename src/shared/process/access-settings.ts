@@ -64,7 +64,7 @@ export const accessSettings = {
     })
     .default('')
     .describe(
-      'Origins whose pages may call the API with credentials, comma-separated. If empty, only pages of the same origin may.',
+      'Origins whose pages may call the API with credentials, comma-separated. An origin of this machine stands for its port under the names `localhost`, `127.0.0.1` and `[::1]`. If empty, only pages of the same origin may.',
     ),
   TRUST_PROXY: z
     .string()

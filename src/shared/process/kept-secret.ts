@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { StartError } from '../start-error.js';
+import { openDataFolder } from './data-folder.js';
+import type { Logger } from './log.js';
 import { hideInLogs } from './redact.js';
 import { secretLines } from './secret-files.js';
 import type { Secrets } from './secret-list.js';
@@ -15,11 +17,12 @@ import type { Secrets } from './secret-list.js';
 export async function keptSecrets(
   dataDir: string,
   name: string,
+  log: Pick<Logger, 'warn'>,
   make: () => string = () => randomBytes(32).toString('hex'),
 ): Promise<Secrets> {
   const file = join(dataDir, name);
   try {
-    await mkdir(dataDir, { recursive: true });
+    await openDataFolder(dataDir, log);
     // Linking a finished file is atomic: two processes that start together read the same, complete secret.
     const draft = `${file}.${randomBytes(6).toString('hex')}`;
     await writeFile(draft, make(), { flag: 'wx', mode: 0o600 });

@@ -7,7 +7,10 @@ import { isRedisFault } from './faults.js';
 import { askSentinels } from './sentinel.js';
 import { mistakeIn, type Reason, reasonOf, redactRedisUrl, UnusableRedisError } from './unusable.js';
 
-/** The first line about waiting comes after this long, and then one at each interval, in ms. */
+/**
+ * The first line about waiting comes with the first error, or after this long without an answer; then one comes at each
+ * interval, in ms.
+ */
 const FIRST_LINE_MS = 1000;
 const LINE_MS = 5000;
 /** The error of ioredis when it has asked all Sentinels in vain. */
@@ -105,14 +108,19 @@ export async function whileAway<T>(
   const place = redactRedisUrl(url);
   let reason: string | undefined;
   const withReason = (text: string): string => (reason === undefined ? text : `${text}: ${reason}`);
+  let told = false;
   const tell = (): void => {
+    told = true;
     if (reason === undefined && redis.status === 'connect' && !isCluster(redis)) {
       onWait(
         `waiting for Redis at ${place}: it accepted the connection, but is not ready (it may be loading its data)`,
       );
     } else onWait(withReason(`waiting for Redis at ${place}`));
   };
-  const first = setTimeout(tell, FIRST_LINE_MS);
+  const tellFirst = (): void => {
+    if (!told) tell();
+  };
+  const first = setTimeout(tellFirst, FIRST_LINE_MS);
   const timer = setInterval(tell, LINE_MS);
   let fail: (error: Error) => void = () => {};
   const failed = new Promise<never>((_resolve, reject) => {
@@ -126,7 +134,10 @@ export async function whileAway<T>(
     const mistake = mistakeIn(error, place);
     if (mistake) fail(new UnusableRedisError(mistake));
     else if (isVague(error)) void askWhy();
-    else reason = reasonOf(error, url);
+    else {
+      reason = reasonOf(error, url);
+      tellFirst();
+    }
   };
   const isVague = ({ name, message }: Error): boolean =>
     isCluster(redis) ? name !== 'ReplyError' : NO_SENTINEL.test(message);
@@ -139,6 +150,7 @@ export async function whileAway<T>(
     if (why?.isMistake) fail(new UnusableRedisError(why.text));
     reason = why?.text;
     asking = false;
+    if (reason !== undefined) tellFirst();
   }
   const onAbort = (): void => fail(new UnusableRedisError(withReason(`no Redis responds at ${place}`)));
   let onReady = (): void => {};

@@ -1,9 +1,11 @@
 import { mkdir } from 'node:fs/promises';
+import { resolve, sep } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HeadwayError } from '../errors.js';
 import { UnusableFilesError } from '../files/s3/faults.js';
 import { type FileStore, fileStoreOptions, openFileStore } from '../files/store.js';
 import type { Config } from '../process/config.js';
+import { openDataFolder } from '../process/data-folder.js';
 import { describePlace, parseFilesUrl } from '../process/files-url.js';
 import type { Logger } from '../process/log.js';
 import type { Waiting } from './connection.js';
@@ -30,6 +32,7 @@ export async function openFiles(config: Config, options: OpenFilesOptions): Prom
   // What is missing is to be said within seconds.
   const impatient = patient ? openFileStore(fileStoreOptions(config)) : store;
   if (!config.FILES_URL) {
+    if (isWithin(config.DATA_DIR, config.FILES_DIR)) await openDataFolder(config.DATA_DIR, log);
     await mkdir(config.FILES_DIR, { recursive: true });
     return store;
   }
@@ -54,3 +57,6 @@ export async function openFiles(config: Config, options: OpenFilesOptions): Prom
     await delay(AGAIN_MS, undefined, { signal: waiting.signal }).catch(() => {});
   }
 }
+
+const isWithin = (folder: string, path: string): boolean =>
+  `${resolve(path)}${sep}`.startsWith(`${resolve(folder)}${sep}`);

@@ -20,6 +20,7 @@ export interface JsonSchema {
   format?: string;
   enum?: unknown[];
   default?: unknown;
+  examples?: unknown[];
   description?: string;
   minimum?: number;
   maximum?: number;
@@ -77,11 +78,22 @@ export async function fetchDefinitions(): Promise<Definition[]> {
   return definitions;
 }
 
-/** @param key the same for each attempt to submit a form, so that it starts one job */
-export function startJob(name: string, data: unknown, key: string): Promise<StartedJob> {
+/** Fetches a job. @throws ProblemError */
+export const fetchJob = (id: string): Promise<JobView> => request(`v1/jobs/${encodeURIComponent(id)}`);
+
+/**
+ * @param key the same for each attempt to submit a form, so that it starts one job
+ * @param title the title of the job, if it has one
+ */
+export function startJob(name: string, data: unknown, key: string, title?: string): Promise<StartedJob> {
   const headers = { 'Idempotency-Key': key };
   const signal = AbortSignal.timeout(START_MS);
-  return request('v1/jobs', { method: 'POST', headers, json: { name, data }, signal });
+  return request('v1/jobs', {
+    method: 'POST',
+    headers,
+    json: { name, data, ...(title ? { options: { title } } : {}) },
+    signal,
+  });
 }
 
 /** Fetches the visitor's jobs, newest first. @param cursor `next` of the previous page */
@@ -92,6 +104,11 @@ export function fetchOwnJobs(limit: number, cursor?: string): Promise<JobPage> {
 /** Runs a failed or cancelled job again, under the same id. */
 export async function retryJob(id: string): Promise<void> {
   await request(`v1/jobs/${encodeURIComponent(id)}/retry`, { method: 'POST' });
+}
+
+/** Asks a job to stop. */
+export async function cancelJob(id: string): Promise<void> {
+  await request(`v1/jobs/${encodeURIComponent(id)}/cancel`, { method: 'POST' });
 }
 
 /** Calls the API. @param path relative to the service, without a leading slash @throws ProblemError */

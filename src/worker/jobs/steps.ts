@@ -3,8 +3,18 @@ import { z } from 'zod';
 import { defineJob } from '../../shared/jobs/definition.js';
 
 const input = z.strictObject({
-  count: z.number().int().min(0).max(1_000_000).describe('Number of steps'),
-  intervalMs: z.number().int().min(0).max(3_600_000).describe('Duration of each step in ms'),
+  count: z
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .meta({ description: 'Number of steps', examples: [50] }),
+  intervalMs: z
+    .number()
+    .int()
+    .min(0)
+    .max(3_600_000)
+    .meta({ description: 'Duration of each step in ms', examples: [100] }),
   failAt: z.number().int().min(1).optional().describe('Fail at this step'),
 });
 

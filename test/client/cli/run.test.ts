@@ -140,12 +140,12 @@ describe('headway run', () => {
           '7',
         ],
         ...['--attempts', '4', '--backoff', 'fixed:5s', '--ttl', '2h', '--timeout', '1m', '--keep', '1d'],
-        ...['--tag', 'eu', '--tag', 'night', '--metadata', '{"order":7}'],
+        ...['--tag', 'eu', '--tag', 'night', '--metadata', '{"order":7}', '--title', 'Order 7'],
       ])
     ).stdout.trim();
     const { stdout } = await user.run(['ls', '--json', '--tag', 'night']);
     expect(jsonLines(stdout)).toMatchObject([
-      { id, state: 'delayed', attempts: 4, tags: ['eu', 'night'], metadata: { order: 7 } },
+      { id, state: 'delayed', attempts: 4, tags: ['eu', 'night'], metadata: { order: 7 }, title: 'Order 7' },
     ]);
     const [job] = jsonLines(stdout);
     expect(job.dueAt - job.createdAt).toBe(3_600_000);

@@ -43,6 +43,7 @@ const FIELDS = [
   'keepMs',
   'ancestors',
   'metadata',
+  'title',
   'tags',
   'webhook',
   'of',
@@ -57,6 +58,7 @@ describe('the settings of a job of another tool', () => {
       keepMs: 60_000,
       ancestors: ['steps.a', 'steps.b'],
       metadata: { a: 1 },
+      title: 'Invoices of May',
       tags: ['a', 'b/c'],
       schedule: { id: 'nightly', version: 3 },
       webhook: true,
@@ -81,11 +83,20 @@ describe('the settings of a job of another tool', () => {
   });
 
   function check(settings: ReturnType<typeof jobSettings>): void {
-    const { timeoutMs = 1, expiresAt = 0, ttlMs = 1, keepMs = 1000, owner = '', of = '' } = settings;
+    const {
+      timeoutMs = 1,
+      expiresAt = 0,
+      ttlMs = 1,
+      keepMs = 1000,
+      owner = '',
+      of = '',
+      title = 'x',
+    } = settings;
     for (const number of [timeoutMs, expiresAt, ttlMs, keepMs]) expect(Number.isFinite(number)).toBe(true);
     expect(timeoutMs).toBeGreaterThan(0);
     expect(keepMs).toBeGreaterThanOrEqual(1000);
     expect([typeof owner, typeof of]).toEqual(['string', 'string']);
+    expect(title).toMatch(/^[^\n\r]{1,200}$/);
     const { tags = [], ancestors = [], metadata = {}, schedule = { id: '', version: 0 } } = settings;
     expect([...tags, ...ancestors].every((entry) => typeof entry === 'string')).toBe(true);
     expect(tags.length).toBeLessThanOrEqual(20);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
@@ -175,16 +176,27 @@ describe('a setting with secrets', () => {
 });
 
 describe('a generated secret', () => {
+  const warn = vi.fn();
   it('is kept, and can be replaced by a line above it', async () => {
     const folder = join(temporaryFolder(), 'data');
-    const [made, ...none] = await keptSecrets(folder, 'token-secret');
-    expect([none, await keptSecrets(folder, 'token-secret')]).toEqual([[], [made]]);
+    const [made, ...none] = await keptSecrets(folder, 'token-secret', { warn });
+    expect([none, await keptSecrets(folder, 'token-secret', { warn })]).toEqual([[], [made]]);
+    expect(warn.mock.calls).toEqual([[expect.stringContaining(`created the data folder ${folder}: `)]]);
     const file = join(folder, 'token-secret');
     writeFileSync(file, `${B}\n${readFileSync(file, 'utf8')}\n`);
-    expect(await keptSecrets(folder, 'token-secret')).toEqual([B, made]);
+    expect(await keptSecrets(folder, 'token-secret', { warn })).toEqual([B, made]);
     for (const damaged of ['', '\n', `${B}\nshort`]) {
       writeFileSync(file, damaged);
-      await expect(keptSecrets(folder, 'token-secret')).rejects.toThrow('is damaged');
+      await expect(keptSecrets(folder, 'token-secret', { warn })).rejects.toThrow('is damaged');
     }
+  });
+
+  it('is not committed: git ignores a new data folder', async () => {
+    const project = temporaryFolder();
+    const git = (...args: string[]) => execFileSync('git', args, { cwd: project, encoding: 'utf8' });
+    git('init', '--quiet');
+    await keptSecrets(join(project, 'data'), 'token-secret', { warn });
+    writeFileSync(join(project, 'server.js'), '');
+    expect(git('status', '--porcelain', '--untracked-files=all')).toBe('?? server.js\n');
   });
 });

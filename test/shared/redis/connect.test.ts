@@ -7,7 +7,7 @@ import { checkRedis } from '../../../src/shared/redis/await.js';
 import { connectRedis } from '../../../src/shared/redis/connect.js';
 import { redactRedisUrl } from '../../../src/shared/redis/unusable.js';
 import { startApi, temporaryFolder } from '../../support/processes.js';
-import { openNode, openRedis, startRedis } from '../../support/redis.js';
+import { freePort, openNode, openRedis, startRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
 
 /** A server that answers INFO like an old Redis, and no other command. */
@@ -34,6 +34,20 @@ describe('a Redis', () => {
   const ends: Array<() => unknown> = [];
   afterEach(async () => {
     for (const end of ends.splice(0)) await end();
+  });
+
+  it('that is away is reported at its first error', async () => {
+    const url = `redis://127.0.0.1:${await freePort()}`;
+    const redis = connectRedis(url, 'patient');
+    const abort = new AbortController();
+    const lines: string[] = [];
+    const checked = checkRedis(redis, { url, onWait: (line) => lines.push(line), signal: abort.signal });
+    checked.catch(() => {});
+    await once(redis, 'error').catch(() => {});
+    expect(lines).toEqual([expect.stringContaining(`waiting for Redis at ${url}: connect ECONNREFUSED`)]);
+    abort.abort();
+    await expect(checked).rejects.toThrow('no Redis responds');
+    redis.disconnect();
   });
 
   it('older than 6.2 is rejected with a one-line message', async () => {

@@ -43,9 +43,10 @@ function labelOf(name: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1) + (unit ? ` (${unit.toLowerCase()})` : '');
 }
 
-/** Returns the initial value of a field. */
+/** Returns the initial value of a field: the default of its schema or, of a required field, the first example. */
 export function initialValue(field: Field): unknown {
-  const { default: given } = field.schema;
+  const { default: byDefault, examples } = field.schema;
+  const given = byDefault ?? (field.required ? examples?.[0] : undefined);
   if (given !== undefined) return field.kind === 'json' ? jsonLines(given) : given;
   if (field.kind === 'boolean') return false;
   return '';

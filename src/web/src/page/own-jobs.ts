@@ -2,15 +2,17 @@ import { onScopeDispose, ref, shallowRef, watch } from 'vue';
 import { isTerminal } from '../../../client/topic.js';
 import type { JobNow, JobView, OwnJobEvent } from '../../../client/types.js';
 import { fetchOwnJobs, needsSignIn, problemMessage, type StartedJob } from '../api';
+import { aboutOf, type JobAbout } from '../job/about';
 import { client } from '../service';
 import { untilAvailable } from './until-available';
 
 /** A job of the visitor, as last reported by the service. */
-export type OwnJob = Pick<JobView, 'id' | 'name' | 'state' | 'createdAt'> & {
-  percent: number | null;
-  paused: boolean;
-  noWorker: boolean;
-};
+export type OwnJob = Pick<JobView, 'id' | 'name' | 'state' | 'createdAt'> &
+  JobAbout & {
+    percent: number | null;
+    paused: boolean;
+    noWorker: boolean;
+  };
 
 /** Whether the job had not ended then. */
 export const isUnfinished = ({ state }: OwnJob): boolean => !isTerminal(state);
@@ -28,6 +30,7 @@ const ownJob = (job: JobView): OwnJob => ({
   percent: job.state === 'completed' ? 100 : (job.progress?.percent ?? null),
   paused: job.paused ?? false,
   noWorker: job.noWorker ?? false,
+  ...aboutOf(job),
 });
 
 /** Applies an update to a row. Returns the changed row; `undefined` if the job no longer exists. Pure. */
@@ -130,9 +133,11 @@ export function useOwnJobs(isFollowed: (id: string) => boolean) {
         while (known.value.length < shown.value + ROWS && next.value) await read(next.value);
         shown.value += ROWS;
       }),
-    add({ id, name }: StartedJob): void {
+    add({ id, name }: StartedJob, title: string | undefined): void {
       const fresh = { state: 'waiting', percent: null, paused: false, noWorker: false } as const;
-      known.value = mergeJobs(known.value, [{ id, name, createdAt: Date.now(), ...fresh }]);
+      known.value = mergeJobs(known.value, [
+        { id, name, createdAt: Date.now(), ...fresh, ...(title ? { title } : {}) },
+      ]);
       shown.value++;
     },
     forget(id: string): void {

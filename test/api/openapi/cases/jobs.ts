@@ -11,6 +11,7 @@ const options = {
   ttlMs: 60_000,
   timeoutMs: 60_000,
   keepMs: 60_000,
+  title: 'Steps of Ada',
   metadata: { who: 'ada', deep: [{ null: null }] },
   tags: ['eu'],
 };

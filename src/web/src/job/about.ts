@@ -1,0 +1,20 @@
+import type { JobView } from '../../../client/types.js';
+
+/** What the start of a job said about it, for people. */
+export type JobAbout = Pick<JobView, 'title' | 'tags' | 'metadata'>;
+
+/** Returns what a view of a job has of it. */
+export const aboutOf = ({ title, tags, metadata }: JobAbout): JobAbout => ({
+  ...(title ? { title } : {}),
+  ...(tags ? { tags } : {}),
+  ...(metadata ? { metadata } : {}),
+});
+
+/** The longest title that the page makes, in characters. */
+const MAX_TITLE = 100;
+
+/** Returns the title of a job for a file: the file's name, in one line. */
+export const titleForFile = ({ name }: Pick<File, 'name'>): string =>
+  Array.from(name.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+/gu, ' ').trim())
+    .slice(0, MAX_TITLE)
+    .join('');
