@@ -11,31 +11,22 @@ import { PASSWORD, refusedCalls, USER } from '../support/acl.js';
 import { CliUser, jsonLines } from '../support/cli.js';
 import { clientOf, type StartedJob } from '../support/client.js';
 import { type ClusterNode, startCluster, type TestCluster } from '../support/cluster.js';
+import { ADMIN_TOKEN } from '../support/dashboard.js';
 import { jobsDir } from '../support/jobs.js';
 import { startApi, startWorker, type TestProcess, temporaryFolder } from '../support/processes.js';
-import { openStream, type ReceivedEvent, type TestStream } from '../support/sse.js';
+import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
+import { expectCompleted, expectWholeLog, linesOf, sinceReset, upTo } from '../support/viewer-logs.js';
 
 const STEPS = { count: 5, intervalMs: 20 };
 const JOBS_KEY = '{headway}';
+/** How long a move stops when half of the keys have moved, in ms. Meanwhile, the worker renews the locks of its jobs. */
+const HALF_WAY_MS = 4500;
 /** The names of channels in the slots of all masters. */
 const CHANNELS = Array.from({ length: 12 }, (_, i) => `public.${i}`);
 
-const upTo = (last: number): number[] => Array.from({ length: last }, (_, i) => i + 1);
-
 /** Internals of ioredis that its types leave out. */
 const internalsOf = (cluster: Cluster) => cluster as unknown as { clearNodesRefreshInterval(): void };
-
-/** The events since the last `reset`, after which a stream begins again. */
-const sinceReset = (events: ReceivedEvent[]): ReceivedEvent[] =>
-  events.slice(events.findLastIndex(({ event }) => event === 'reset') + 1);
-
-/** The lines of a job since the last `reset`. */
-function linesOf(events: ReceivedEvent[]): number[] {
-  return sinceReset(events)
-    .filter(({ event }) => event === 'log')
-    .map(({ data }) => Number(data.message.slice('line '.length)));
-}
 
 describe('on a Redis Cluster', () => {
   let cluster: TestCluster;
@@ -50,6 +41,7 @@ describe('on a Redis Cluster', () => {
       JOBS_DIR: jobsDir('until-file'),
       LOCK_DURATION_MS: '15000',
       STALLED_INTERVAL_MS: '1000',
+      ADMIN_TOKEN,
       CHANNEL_RULES: JSON.stringify([{ channel: 'public.**', subscribe: 'anyone' }]),
     };
   });
@@ -117,23 +109,12 @@ describe('on a Redis Cluster', () => {
         writeFileSync(file, '');
         await Promise.all(viewers.map(({ ended }) => ended));
         const { lines: last } = (await (await client.result(long)).json()) as { lines: number };
-        for (const viewer of viewers) {
-          expect(viewer.names().filter((name) => name === 'completed')).toHaveLength(1);
-          expect(viewer.names().at(-1)).toBe('completed');
-          expect(linesOf(viewer.events)).toEqual(upTo(last));
-          const ids = sinceReset(viewer.events).flatMap(({ id }) => id ?? []);
-          expect(new Set(ids).size).toBe(ids.length);
-          expect(viewer.events.flatMap(({ data }) => data.attempt ?? [])).not.toContain(2);
-        }
+        expectWholeLog(viewers, last);
         for (const stream of streams) {
           await until('the viewer has all events', () => numbersOf(stream).at(-1) === published);
           expect(numbersOf(stream)).toEqual(upTo(published));
         }
-        for (const job of jobs) {
-          const stream = await openStream(client.events(job), { token: job.token });
-          await stream.ended;
-          expect(stream.names().filter((name) => name === 'completed')).toHaveLength(1);
-        }
+        await expectCompleted(client, jobs);
       },
     };
   }
@@ -185,6 +166,85 @@ describe('on a Redis Cluster', () => {
     await service.finish();
     for (const { admin } of cluster.nodes) expect(await refusedCalls(admin)).toEqual([]);
   }, 90_000);
+
+  it('requests get 503, and nothing is lost or doubled, when the move of the jobs takes long', async () => {
+    const service = await open();
+    const client = clientOf(service.url);
+    const admin = { Authorization: `Bearer ${ADMIN_TOKEN}` };
+    const begin = (key: string): Promise<Response> =>
+      client.post(
+        { name: 'steps', data: STEPS, options: { tags: ['moving'] } },
+        { ...admin, 'Idempotency-Key': `a-key-of-the-test-${key}` },
+      );
+    const keys = new Set<string>();
+    await service.during(async () => {
+      const known = await client.start('steps', STEPS, { delayMs: 600_000 });
+      const calls: Record<string, (key: string) => Promise<Response>> = {
+        start(key) {
+          keys.add(key);
+          return begin(key);
+        },
+        read: () => client.get(known),
+        cancel: () => client.cancel(known),
+        list: () => fetch(`${service.url}/v1/jobs?limit=5`, { headers: admin }),
+        events: () =>
+          fetch(`${client.events(known)}?wait=1`, { headers: { Authorization: `Bearer ${known.token}` } }),
+        board: () =>
+          fetch(`${service.url}/admin/queues/api/queues/steps/resume`, { method: 'PUT', headers: admin }),
+      };
+      await cluster.moveSlot(JOBS_KEY, await cluster.otherMaster(JOBS_KEY), async () => {
+        const end = performance.now() + HALF_WAY_MS;
+        await Promise.all([
+          givenUp(),
+          ...Object.entries(calls).map(async ([name, call]) => {
+            for (let i = 0; i === 0 || performance.now() < end; i++) {
+              const response = await call(`${name}-${i}`);
+              const answer = { name, status: response.status, text: await response.text() };
+              if (response.ok && name !== 'start') continue;
+              expect(answer).toMatchObject({ name, status: 503 });
+              expect([name, response.headers.get('retry-after')]).toEqual([name, '2']);
+            }
+          }),
+        ]);
+      });
+    });
+    for (const key of keys) expect((await begin(key)).status).toBe(202);
+    const list = await fetch(`${service.url}/v1/jobs?tag=moving&limit=100`, { headers: admin });
+    expect(((await list.json()) as { jobs: unknown[] }).jobs).toHaveLength(keys.size);
+    await service.finish();
+
+    /** A command that has timed out is not sent again, although its slot still moves. */
+    async function givenUp(): Promise<void> {
+      const [short, long] = [{ commandTimeout: 150 }, {}].map((extra) =>
+        connectRedis(env.REDIS_URL!, 'request', extra),
+      ) as [Cluster, Cluster];
+      ends.push(
+        () => short.disconnect(),
+        () => long.disconnect(),
+      );
+      await until('both are connected', () => [short, long].every(({ status }) => status === 'ready'));
+      const names = [`${JOBS_KEY}:test:a`, `${JOBS_KEY}:test:b`] as const;
+      await expect(short.rename(...names)).rejects.toThrow(/timed out/);
+      const probed = (times: number): Promise<unknown> =>
+        until(`the other command was sent ${times} times`, async () => (await refusedCount('copy')) >= times);
+      long.copy(...names).catch(() => {});
+      // By then, the last reply to the first command has come.
+      await probed(2);
+      const before = await refusedCount('rename');
+      await probed(6);
+      expect(await refusedCount('rename')).toBe(before);
+    }
+  }, 90_000);
+
+  /** How often the nodes have refused a command, because its slot moves. */
+  async function refusedCount(command: string): Promise<number> {
+    const stats = await Promise.all(cluster.nodes.map(({ admin }) => admin.info('commandstats')));
+    return stats.reduce(
+      (sum, text) =>
+        sum + Number(new RegExp(`^cmdstat_${command}:.*rejected_calls=(\\d+)`, 'm').exec(text)?.[1] ?? 0),
+      0,
+    );
+  }
 
   it('nothing is lost, doubled or hanging when a master is separated from everything', async () => {
     const service = await open();

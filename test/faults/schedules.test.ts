@@ -47,7 +47,8 @@ describe('a schedule', () => {
     await headway.redis.kill('SIGKILL');
     await headway.redis.restart();
     await until('the API is ready', async () => (await fetch(`${headway.api.url}/readyz`)).status === 200);
-    const { runs } = await ada.get(schedule);
+    // On a Cluster, the master of the schedule may be back later than that of the jobs.
+    const { runs } = await until('the schedule can be read', () => ada.get(schedule).catch(() => undefined));
     await ada.until('further runs', schedule, (now) => now.runs >= runs + 2);
     expect(await ada.get(paused)).toMatchObject({ state: 'paused' });
     await ada.remove(schedule);

@@ -10,8 +10,9 @@ import { clientOf, type StartedJob } from '../support/client.js';
 import { jobsDir } from '../support/jobs.js';
 import { startApi, startWorker, type TestProcess, temporaryFolder } from '../support/processes.js';
 import { type Sentinels, startSentinels } from '../support/sentinels.js';
-import { openStream, type ReceivedEvent, type TestStream } from '../support/sse.js';
+import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
+import { expectCompleted, expectWholeLog, linesOf, upTo } from '../support/viewer-logs.js';
 
 const STEPS = { count: 5, intervalMs: 20 };
 
@@ -31,18 +32,6 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 afterAll(() => sentinels.stop());
-
-/** The events since the last `reset`, after which a stream begins again. */
-const sinceReset = (events: ReceivedEvent[]): ReceivedEvent[] =>
-  events.slice(events.findLastIndex(({ event }) => event === 'reset') + 1);
-
-/** The lines of a job since the last `reset`. */
-function linesOf(events: ReceivedEvent[]): number[] {
-  return sinceReset(events)
-    .filter(({ event }) => event === 'log')
-    .map(({ data }) => Number(data.message.slice('line '.length)));
-}
-const upTo = (last: number): number[] => Array.from({ length: last }, (_, i) => i + 1);
 
 /** The number of connections of Headway to a node. */
 const connectionsTo = async (node: number): Promise<number> =>
@@ -103,26 +92,8 @@ describe('with Sentinel', () => {
     writeFileSync(file, '');
     await Promise.all(viewers.map(({ ended }) => ended));
     const { lines: last } = (await (await client.result(long)).json()) as { lines: number };
-    for (const viewer of viewers) {
-      expect(viewer.names().filter((name) => name === 'completed')).toHaveLength(1);
-      expect(viewer.names().at(-1)).toBe('completed');
-      // Lines that a viewer has missed in both ways would be neither here nor announced as missing.
-      expect(linesOf(viewer.events)).toEqual(upTo(last));
-      const ids = sinceReset(viewer.events).flatMap(({ id }) => id ?? []);
-      expect(new Set(ids).size).toBe(ids.length);
-      expect(viewer.events.flatMap(({ data }) => data.attempt ?? [])).not.toContain(2);
-    }
-    for (const job of jobs) {
-      const stream = await openStream(client.events(job), { token: job.token });
-      await stream.ended;
-      // A worker may lose the answer with which it took a job. The job then runs once its lock has expired.
-      expect(
-        stream
-          .names()
-          .filter((name) => !['progress', 'log', 'waiting'].includes(name))
-          .join(' '),
-      ).toMatch(/^active (stalled active )*completed$/);
-    }
+    expectWholeLog(viewers, last);
+    await expectCompleted(client, jobs);
     // The user of Headway was refused nothing.
     expect(await refusedCalls(sentinels.admins[0]!)).toEqual([]);
     expect(processes.map(({ output }) => /lacks a permission/.test(output()))).toEqual([false, false]);

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { slotOf } from '../../src/shared/hash-slot.js';
+import { type Certificate, tlsArguments } from './certificates.js';
 import { type Link, startLink } from './links.js';
 import { freePort, openNode, startRedis, type TestRedis } from './redis.js';
 import { until } from './until.js';
@@ -7,6 +8,12 @@ import { until } from './until.js';
 /** How long a node may be silent before the others replace it, in ms. */
 const NODE_TIMEOUT_MS = 1000;
 const SLOTS = 16384;
+
+/** The authority of a Cluster with TLS, as a PEM file, and the certificate of all nodes. */
+export interface ClusterTls {
+  ca: string;
+  certificate: Certificate;
+}
 
 /** A node of a Cluster. */
 export interface ClusterNode extends TestRedis {
@@ -32,8 +39,11 @@ export interface TestCluster {
   settled(): Promise<void>;
   /** Waits until everything that was written before is on the replicas. */
   replicated(): Promise<void>;
-  /** Moves the slot of a key to another master, a few keys at a time, as `redis-cli --cluster reshard` does. */
-  moveSlot(key: string, to: ClusterNode): Promise<void>;
+  /**
+   * Moves the slot of a key to another master, a few keys at a time, as `redis-cli --cluster reshard` does.
+   * @param halfWay called when half of the keys have moved. The others move when it has resolved.
+   */
+  moveSlot(key: string, to: ClusterNode, halfWay?: () => Promise<unknown>): Promise<void>;
   /**
    * Separates a node from the other nodes, and from clients too unless `clients` is `false`: nothing arrives, and no connection is
    * closed. Only with `links`.
@@ -47,15 +57,17 @@ export interface TestCluster {
 /**
  * @param args further arguments for each redis-server
  * @param links whether nodes and clients reach each node through proxies, so that nodes can be separated
+ * @param tls makes clients and nodes connect to each node with TLS. The test itself does not need it.
  */
 export async function startCluster({
   args = [] as string[],
   replicas = true,
   links = false,
+  tls = undefined as ClusterTls | undefined,
 } = {}): Promise<TestCluster> {
   const count = replicas ? 6 : 3;
   const nodes = await Promise.all(
-    Array.from({ length: count }, (_, i) => startNode(args, links ? `127.0.1.${i + 1}` : undefined)),
+    Array.from({ length: count }, (_, i) => startNode(args, links ? `127.0.1.${i + 1}` : undefined, tls)),
   );
   const masters = nodes.slice(0, 3);
   const first = nodes[0]!;
@@ -82,7 +94,7 @@ export async function startCluster({
     return nodes.find(({ id }) => id === range?.[2]?.[2])!;
   }
   const cluster: TestCluster = {
-    url: `redis+cluster://127.0.0.1:${nodes[0]!.announced},127.0.0.1:${nodes[1]!.announced}`,
+    url: `${tls ? 'rediss' : 'redis'}+cluster://127.0.0.1:${nodes[0]!.announced},127.0.0.1:${nodes[1]!.announced}`,
     nodes,
     masterOf: (key, except) => holderOf(slotOf(key), except),
     async otherMaster(key) {
@@ -109,19 +121,27 @@ export async function startCluster({
         await until('the replica has it', async () => (await master.admin.wait(1, 1000)) === 1);
       }
     },
-    async moveSlot(key, to) {
+    async moveSlot(key, to, halfWay) {
       const slot = slotOf(key);
       const from = await holderOf(slot);
       await to.admin.cluster('SETSLOT', slot, 'IMPORTING', from.id);
       await from.admin.cluster('SETSLOT', slot, 'MIGRATING', to.id);
-      for (;;) {
+      const half = Number(await from.admin.cluster('COUNTKEYSINSLOT', slot)) / 2;
+      let stop: Promise<unknown> | undefined;
+      for (let moved = 0; ; ) {
         const keys = (await from.admin.cluster('GETKEYSINSLOT', slot, 10)) as string[];
         if (keys.length === 0) break;
         await from.admin.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5000, 'KEYS', ...keys);
+        moved += keys.length;
+        if (stop || moved < half) continue;
+        stop = halfWay?.() ?? Promise.resolve();
+        // If it fails, the move is finished nevertheless: the next test needs the slot.
+        await Promise.allSettled([stop]);
       }
       await to.admin.cluster('SETSLOT', slot, 'NODE', to.id);
       await from.admin.cluster('SETSLOT', slot, 'NODE', to.id);
       for (const { admin } of nodes) await admin.cluster('SETSLOT', slot, 'NODE', to.id).catch(() => {});
+      await stop;
     },
     separate(node, { clients = true } = {}) {
       const { address } = node as StartedNode;
@@ -155,8 +175,13 @@ interface StartedNode extends ClusterNode {
   isDown(): boolean;
 }
 
-async function startNode(args: string[], address: string | undefined): Promise<StartedNode> {
+async function startNode(
+  args: string[],
+  address: string | undefined,
+  tls: ClusterTls | undefined,
+): Promise<StartedNode> {
   const bus = await freePort();
+  const encrypted = tls ? await freePort() : undefined;
   const links = address ? [await startLink(() => server.port), await startLink(() => bus)] : [];
   const [port, busPort = bus] = links.map((link) => link.port);
   const announce = [
@@ -168,6 +193,8 @@ async function startNode(args: string[], address: string | undefined): Promise<S
       ...['--cluster-enabled', 'yes', '--cluster-port', String(bus)],
       ...['--cluster-node-timeout', String(NODE_TIMEOUT_MS), '--repl-diskless-sync-delay', '0'],
       ...(address ? announce : []),
+      ...(tls && encrypted ? tlsArguments(encrypted, tls.ca, tls.certificate) : []),
+      ...(tls ? ['--tls-cluster', 'yes'] : []),
       ...args,
     ],
     single: true,
@@ -178,7 +205,7 @@ async function startNode(args: string[], address: string | undefined): Promise<S
   return {
     ...server,
     bus: busPort,
-    announced: port ?? server.port,
+    announced: port ?? encrypted ?? server.port,
     address,
     links,
     id,

@@ -8,6 +8,7 @@ import { findProgram } from '../../scripts/lib/command.mjs';
 import { freePort } from '../../scripts/lib/free-port.mjs';
 import { apiScripts } from '../../src/api/jobs/scripts.js';
 import { limitScripts } from '../../src/api/limits/scripts.js';
+import { allNodes, type RedisClient } from '../../src/shared/redis/client.js';
 import { connectRedis } from '../../src/shared/redis/connect.js';
 import { sharedScripts } from '../../src/shared/runtime/scripts.js';
 import { workerScripts } from '../../src/worker/run/scripts.js';
@@ -42,8 +43,23 @@ export const ON_CLUSTER = process.env.TEST_ON_CLUSTER === '1';
  */
 export const openRedis = (url: string, options: Omit<RedisOptions, 'replyMapping'> = {}): Redis =>
   url.startsWith('redis+cluster:')
-    ? (connectRedis(url, 'patient', { scripts: allScripts, ...options }) as Redis)
+    ? (ofAllMasters(connectRedis(url, 'patient', { scripts: allScripts, ...options })) as Redis)
     : new Redis(url, { maxRetriesPerRequest: null, scripts: allScripts, ...options });
+
+/** Makes the commands of tests that have no key concern all masters of a Cluster, not one of them. */
+export function ofAllMasters<Client extends RedisClient>(redis: Client): Client {
+  if (!redis.isCluster) return redis;
+  const ask = async (name: string, ...args: string[]): Promise<unknown[]> => {
+    await until('the Cluster is ready', () => redis.status === 'ready');
+    return Promise.all(allNodes(redis).map((node) => node.call(name, ...args)));
+  };
+  return Object.assign(redis, {
+    flushall: async () => (await ask('FLUSHALL'))[0],
+    config: async (...args: string[]) => (await ask('CONFIG', ...args))[0],
+    keys: async (pattern: string) => (await ask('KEYS', pattern)).flat(),
+    info: async (...args: string[]) => (await ask('INFO', ...args)).join(''),
+  });
+}
 
 /** Opens a connection to one server, which waits while it is unavailable. */
 export function openNode(port: number): Redis {
@@ -73,9 +89,14 @@ export async function startRedis({
   appendOnly = false,
   single = false,
 } = {}): Promise<TestRedis> {
+  // With Redis's default, "everysec", a kill can lose two seconds of acknowledged writes. Tests that need such a loss
+  // cause it themselves.
+  const persistence = appendOnly
+    ? ['--appendonly', 'yes', '--appendfsync', 'always']
+    : ['--appendonly', 'no'];
   if (ON_CLUSTER && !single) {
     const { startClusterAsRedis } = await import('./cluster.js');
-    return startClusterAsRedis(args);
+    return startClusterAsRedis([...persistence, ...args]);
   }
   const dir = temporaryFolder();
   const port = await freePort();
@@ -94,11 +115,6 @@ export async function startRedis({
       '--daemonize',
       'no',
     ];
-    // With Redis's default, "everysec", a kill can lose two seconds of acknowledged writes. Tests that need such a loss
-    // cause it themselves.
-    const persistence = appendOnly
-      ? ['--appendonly', 'yes', '--appendfsync', 'always']
-      : ['--appendonly', 'no'];
     child = spawn(REDIS_PROGRAM, [...settings, ...persistence, ...args], { stdio: 'ignore' });
     running.add(child);
     child.once('exit', () => running.delete(child));

@@ -2,6 +2,7 @@ import { type Express, type NextFunction, type Request, type Response, Router } 
 import { HeadwayError } from '../../shared/errors.js';
 import type { OpenQueue, QueuePlan } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
+import { isRedisFault } from '../../shared/redis/faults.js';
 import { queueNameOf, shardOf } from '../../shared/shards.js';
 import type { Access } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
@@ -69,6 +70,14 @@ async function openBoard({ openQueue, plan, keyspace }: BoardOptions): Promise<E
     queues: plan.names.flatMap((name) => keyspace.shards.of(name).map(adapterOf)),
     serverAdapter: server,
     options: { uiConfig: { boardTitle: 'Headway', hideDocsLink: true } },
+  });
+  // The board answers every error with 500. Those of Redis are answered as everywhere else.
+  const { errorHandler } = server as unknown as {
+    errorHandler: Parameters<typeof server.setErrorHandler>[0];
+  };
+  server.setErrorHandler((error) => {
+    if (isRedisFault(error)) throw error;
+    return errorHandler(error);
   });
   const board = server.getRouter();
   board.disable('x-powered-by');

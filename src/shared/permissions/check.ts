@@ -1,8 +1,8 @@
+import type { Redis } from 'ioredis';
 import type { Keyspace } from '../keyspace.js';
-import type { RedisClient } from '../redis/client.js';
-import { scriptsOf } from '../redis/scripts.js';
-import { neededCalls, patterns } from './needs.js';
-import { permissionScripts } from './scripts.js';
+import { allNodes, isCluster, nodeName, type RedisClient } from '../redis/client.js';
+import { type NeededCall, neededCalls, patterns } from './needs.js';
+import { deniedCallsLua } from './scripts.js';
 
 /** The permissions that the user of a connection lacks, in words such as `keys headway:*` and `command xadd`. */
 export interface MissingPermissions {
@@ -11,15 +11,34 @@ export interface MissingPermissions {
   optional: string[];
 }
 
-/** Finds the permissions that the user of a connection lacks. Redis before 7 cannot tell: nothing is missing then. */
+/**
+ * Finds the permissions that the user of a connection lacks. In a Cluster, each master has users of its own: a permission that
+ * some of them give is followed by the names of the others. Redis before 7 cannot tell: nothing is missing then.
+ */
 export async function findMissingPermissions(
   redis: RedisClient,
   keyspace: Keyspace,
 ): Promise<MissingPermissions> {
-  const calls = neededCalls(keyspace, redis.isCluster);
-  const positions = await scriptsOf(redis, permissionScripts).deniedCalls(
-    ...calls.map(({ words }) => words.join(' ')),
-  );
+  const calls = neededCalls(keyspace, isCluster(redis));
+  const nodes = allNodes(redis);
+  const found = await Promise.all(nodes.map((node) => findMissing(node, keyspace, calls)));
+  const merge = (kind: keyof MissingPermissions): string[] =>
+    [...new Set(found.flatMap((missing) => missing[kind]))].map((permission) => {
+      const without = nodes.filter((_, i) => found[i]?.[kind].includes(permission));
+      return without.length === nodes.length
+        ? permission
+        : `${permission} on ${without.map(nodeName).join(' and ')}`;
+    });
+  return { needed: merge('needed'), optional: merge('optional') };
+}
+
+async function findMissing(
+  node: Redis,
+  keyspace: Keyspace,
+  calls: NeededCall[],
+): Promise<MissingPermissions> {
+  const words = calls.map((call) => call.words.join(' '));
+  const positions = (await node.eval(deniedCallsLua, 0, ...words)) as number[];
   const denied = new Set(positions.flatMap((position) => calls[position - 1] ?? []));
   const needed: string[] = [];
   for (const { pattern, example } of patterns(keyspace)) {

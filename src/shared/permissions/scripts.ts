@@ -1,12 +1,6 @@
-import { defineScripts, luaBeside } from '../redis/scripts.js';
-
-/** The command of the script. Arguments and reply are described at the top of the Lua file. */
-export interface PermissionCommands {
-  deniedCalls(...calls: string[]): Promise<number[]>;
-}
+import { luaBeside } from '../redis/scripts.js';
 
 const lua = luaBeside(import.meta.url);
 
-export const permissionScripts = defineScripts<PermissionCommands>({
-  deniedCalls: { numberOfKeys: 0, lua: lua('denied') },
-});
+/** Finds the calls that a user may not make. It is sent to each server by itself, so no connection has it as a command. */
+export const deniedCallsLua = lua('denied');

@@ -2,6 +2,7 @@ import type { RedisOptions } from 'ioredis';
 import { type RedisSettings, redisAddress, tlsFilesOf } from '../process/redis-settings.js';
 import type { RedisAddress } from '../process/redis-url.js';
 import { createTlsReader } from './tls.js';
+import { TlsConnector } from './tls-connector.js';
 import { UnusableRedisError } from './unusable.js';
 
 /** Options of ioredis without `replyMapping`, which would change the type of the connection. */
@@ -47,7 +48,9 @@ function optionsOf(settings: RedisSettings, given: Omit<RedisAddress, 'nodes'>):
     ...(address.username ? { disableClientInfo: true } : {}),
     ...tls,
   };
-  if (!sentinels || name === undefined) return server;
+  if (!sentinels || name === undefined) {
+    return tls.tls ? { ...server, Connector: TlsConnector as NonNullable<Options['Connector']> } : server;
+  }
   return {
     ...server,
     sentinels,

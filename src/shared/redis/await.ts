@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { allNodes, isCluster, type RedisClient } from './client.js';
+import { explainCluster } from './explain-cluster.js';
 import { explainSentinels } from './explain-sentinels.js';
 import { isRedisFault } from './faults.js';
 import { askSentinels } from './sentinel.js';
-import { mistakeIn, reasonOf, redactRedisUrl, UnusableRedisError } from './unusable.js';
+import { mistakeIn, type Reason, reasonOf, redactRedisUrl, UnusableRedisError } from './unusable.js';
 
 /**
  * The first line about waiting comes with the first error, or after this long without an answer; then one comes at each
@@ -110,7 +111,7 @@ export async function whileAway<T>(
   let told = false;
   const tell = (): void => {
     told = true;
-    if (reason === undefined && redis.status === 'connect') {
+    if (reason === undefined && redis.status === 'connect' && !isCluster(redis)) {
       onWait(
         `waiting for Redis at ${place}: it accepted the connection, but is not ready (it may be loading its data)`,
       );
@@ -130,21 +131,22 @@ export async function whileAway<T>(
   const note = (given: Error): void => {
     // The error of a Cluster says only that no node could be used.
     const error = (given as ClusterError).lastNodeError ?? given;
-    if (NO_SENTINEL.test(error.message)) return void askWhy();
     const mistake = mistakeIn(error, place);
     if (mistake) fail(new UnusableRedisError(mistake));
+    else if (isVague(error)) void askWhy();
     else {
       reason = reasonOf(error, url);
       tellFirst();
     }
   };
+  const isVague = ({ name, message }: Error): boolean =>
+    isCluster(redis) ? name !== 'ReplyError' : NO_SENTINEL.test(message);
   let asking = false;
-  /** Finds out why no Sentinel leads to a master: ioredis reports only the text of the last error. */
+  /** Finds out why there is no server, where the errors of ioredis do not say so. */
   async function askWhy(): Promise<void> {
     if (asking) return;
     asking = true;
-    const { options } = redis as Redis;
-    const why = explainSentinels(await askSentinels(options), options.name ?? '');
+    const why = await explain(redis);
     if (why?.isMistake) fail(new UnusableRedisError(why.text));
     reason = why?.text;
     asking = false;
@@ -153,6 +155,8 @@ export async function whileAway<T>(
   const onAbort = (): void => fail(new UnusableRedisError(withReason(`no Redis responds at ${place}`)));
   let onReady = (): void => {};
   redis.on('error', note);
+  // The nodes of a Cluster answer, but it cannot be used.
+  if (isCluster(redis)) redis.on('reconnecting', askWhy);
   signal?.addEventListener('abort', onAbort);
   if (signal?.aborted) onAbort();
   try {
@@ -177,7 +181,14 @@ export async function whileAway<T>(
     clearTimeout(first);
     clearInterval(timer);
     redis.off('error', note);
+    redis.off('reconnecting', askWhy);
     redis.off('ready', onReady);
     signal?.removeEventListener('abort', onAbort);
   }
+}
+
+async function explain(redis: RedisClient): Promise<Reason | undefined> {
+  if (isCluster(redis)) return explainCluster(redis);
+  const { options } = redis;
+  return explainSentinels(await askSentinels(options), options.name ?? '');
 }

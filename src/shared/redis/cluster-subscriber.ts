@@ -5,6 +5,8 @@ import type { Options, Target } from './address.js';
 import { masterOf, mastersOf } from './client.js';
 import { clusterOptions, nodeOptionsOf } from './cluster-options.js';
 import { countCommands, countOutages } from './command-metrics.js';
+import { noteDenied } from './denied.js';
+import { isDenied } from './faults.js';
 import { watchLiveness } from './liveness.js';
 import { onTopology } from './server-run.js';
 import type { Subscriber } from './subscriber.js';
@@ -130,11 +132,12 @@ class ClusterSubscriber extends EventEmitter implements Subscriber {
         for (const { resolve } of wanted.waiting.splice(0)) resolve();
         if (this.forgetLost(channel)) this.emit('found', channel);
       },
-      () => {
-        // The master is away, or is none any more.
+      (error: Error) => {
+        noteDenied(error, `SSUBSCRIBE at ${name}`);
         if (!isCurrent()) return;
         this.lose(channel, wanted);
-        this.tryAgain();
+        // The master is away, or is none any more. A missing permission is tried again with each regular read of the slots.
+        if (!isDenied(error)) this.tryAgain();
       },
     );
   }
@@ -157,7 +160,13 @@ class ClusterSubscriber extends EventEmitter implements Subscriber {
   private connect(name: string): Redis {
     const colon = name.lastIndexOf(':');
     const address = { host: name.slice(0, colon), port: Number(name.slice(colon + 1)) };
-    const node = new Redis({ ...this.nodeOptions, ...address, retryStrategy: () => null });
+    const node = new Redis({
+      ...this.nodeOptions,
+      ...address,
+      retryStrategy: () => null,
+      // Refused subscriptions are reported with the node.
+      reconnectOnError: null,
+    });
     this.nodes.set(name, node);
     node.on('error', () => {});
     countCommands(node, 'subscriber');

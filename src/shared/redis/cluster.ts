@@ -5,6 +5,7 @@ import { clusterOptions, nodeOptionsOf } from './cluster-options.js';
 import { countCommands, countOutages } from './command-metrics.js';
 import { isClusterDown } from './faults.js';
 import { watchLiveness } from './liveness.js';
+import { keepScriptsFromMovingSlots } from './moving-slots.js';
 import type { ConnectionRole } from './role.js';
 import { noteServerRun, noteTopology } from './server-run.js';
 
@@ -74,6 +75,7 @@ function watch(cluster: Cluster, role: ConnectionRole): void {
   let masters = '';
   let timer: NodeJS.Timeout | undefined;
   cluster.on('error', () => {});
+  keepScriptsFromMovingSlots(cluster);
 
   const isOpen = (): boolean => cluster.status === 'ready' || cluster.status === 'connect';
   const lookAgain = (): void => {
@@ -156,6 +158,8 @@ function gatherWrites(node: Redis): void {
     corked = undefined;
   };
   connection.sendCommand = function (this: unknown, command, stream, target) {
+    // ioredis also sends a command again that has timed out while it waited: the caller may have repeated it.
+    if (command.isSettled) return command.promise;
     const { stream: socket } = connection;
     if (socket && !corked && node.status === 'ready') {
       socket.cork();

@@ -15,9 +15,14 @@ export function onDenied(listener: (reply: string) => void): () => void {
   return () => void listeners.delete(listener);
 }
 
-/** Reports an error reply to the listeners if a permission is missing. */
-export function noteDenied(reply: Error): void {
-  if (!isDenied(reply) || reported.has(reply.message) || reported.size >= MOST_REPORTED) return;
-  reported.add(reply.message);
-  for (const listener of listeners) listener(reply.message);
+/**
+ * Reports an error reply to the listeners if a permission is missing.
+ * @param call the command and the server, if the reply does not name them
+ */
+export function noteDenied(reply: Error, call?: string): void {
+  if (!isDenied(reply)) return;
+  const text = call ? `${reply.message} (${call})` : reply.message;
+  if (reported.has(text) || reported.size >= MOST_REPORTED) return;
+  reported.add(text);
+  for (const listener of listeners) listener(text);
 }

@@ -1,5 +1,5 @@
 import type { SentinelAnswer } from './sentinel.js';
-import { connectionMistake, textOf } from './unusable.js';
+import { connectionMistake, type Reason, textOf } from './unusable.js';
 
 /** Replies of a Sentinel that stay the same until a setting or the Sentinel is changed, and what to do. */
 const REPLIES: ReadonlyArray<[RegExp, (place: string, reply: string) => string]> = [
@@ -24,10 +24,7 @@ const REPLIES: ReadonlyArray<[RegExp, (place: string, reply: string) => string]>
  * for waiting; `undefined` if a Sentinel names a master.
  * @param name the name of the master
  */
-export function explainSentinels(
-  answers: readonly SentinelAnswer[],
-  name: string,
-): { text: string; isMistake: boolean } | undefined {
+export function explainSentinels(answers: readonly SentinelAnswer[], name: string): Reason | undefined {
   if (answers.some(({ master }) => master)) return undefined;
   const mistakes = answers.map(({ sentinel, error }) => {
     if (!error)

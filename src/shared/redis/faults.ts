@@ -29,6 +29,9 @@ const TOO_MANY = /^ERR max number of clients/;
 const DENIED_IN_SCRIPT = /The user executing the script can't/;
 const DENIED = answered('NOPERM');
 const CLUSTER_DOWN = answered('CLUSTERDOWN');
+/** A script could not use a key that it does not declare: its slot moves, or the node has lost the others. It has no code. */
+const CHANGED_IN_SCRIPT =
+  /Script attempted to (?:access a non local key|execute a (?:write )?command while the cluster is down)/;
 
 const CONNECTION_ERRORS = new Set([
   'AbortError',
@@ -62,7 +65,7 @@ export function isRedisFault(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof DOMException) return false;
   const { name, message } = error;
   if (name === 'ReplyError') {
-    return REFUSED.test(message) || TOO_MANY.test(message) || DENIED_IN_SCRIPT.test(message);
+    return [REFUSED, TOO_MANY, DENIED_IN_SCRIPT, CHANGED_IN_SCRIPT].some((reply) => reply.test(message));
   }
   const { code } = error as NodeJS.ErrnoException;
   return (
@@ -92,7 +95,9 @@ const STATES: ReadonlyArray<[codes: RegExp, state: string]> = [
   [answered('OOM'), 'Redis is out of memory (OOM).'],
   [answered('MISCONF'), 'Redis cannot save its data (MISCONF).'],
   [
-    new RegExp(`${answered('MOVED|ASK|TRYAGAIN|CLUSTERDOWN').source}|^Too many Cluster redirections`),
+    new RegExp(
+      `${answered('MOVED|ASK|TRYAGAIN|CLUSTERDOWN').source}|^Too many Cluster redirections|${CHANGED_IN_SCRIPT.source}`,
+    ),
     'Redis Cluster is changing (CLUSTERDOWN or MOVED).',
   ],
 ];

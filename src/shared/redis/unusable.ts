@@ -5,6 +5,13 @@ export class UnusableRedisError extends StartError {
   override name = 'UnusableRedisError';
 }
 
+/** Why a connection to Redis is not ready. */
+export interface Reason {
+  text: string;
+  /** Whether waiting does not help. */
+  isMistake: boolean;
+}
+
 /** Returns a Redis URL without its credentials, for logs. */
 export const redactRedisUrl = (url: string): string => url.replace(/\/\/[^/]*@/, '//***@');
 

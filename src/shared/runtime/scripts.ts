@@ -3,7 +3,6 @@ import { dashboardScripts } from '../dashboard/scripts.js';
 import { formatScripts } from '../format/scripts.js';
 import { jobIndexScripts } from '../job-index/scripts.js';
 import { lifecycleScripts } from '../lifecycle/scripts.js';
-import { permissionScripts } from '../permissions/scripts.js';
 import type { LuaScript } from '../redis/scripts.js';
 import { scheduleScripts } from '../schedules/scripts.js';
 
@@ -14,6 +13,5 @@ export const sharedScripts: Record<string, LuaScript> = {
   ...formatScripts,
   ...jobIndexScripts,
   ...lifecycleScripts,
-  ...permissionScripts,
   ...scheduleScripts,
 };

@@ -11,7 +11,7 @@ import type { RedisClient } from '../../../src/shared/redis/client.js';
 import { connectRedis } from '../../../src/shared/redis/connect.js';
 import { serverNow } from '../../../src/shared/redis/server-clock.js';
 import { shardOf } from '../../../src/shared/shards.js';
-import { allScripts, startRedis, type TestRedis } from '../../support/redis.js';
+import { allScripts, ofAllMasters, startRedis, type TestRedis } from '../../support/redis.js';
 
 const MAX = 10;
 const limiter = { max: (limit: string) => (limit === 'jobs' ? MAX : undefined) };
@@ -23,7 +23,7 @@ let limits: [JobLimits, JobLimits];
 let nextId = 1;
 beforeAll(async () => {
   server = await startRedis();
-  connections = [1, 2].map(() => connectRedis(server.url, 'request', { scripts: allScripts }));
+  connections = [1, 2].map(() => ofAllMasters(connectRedis(server.url, 'request', { scripts: allScripts })));
   for (const connection of connections) await awaitRedis(connection, { url: server.url });
   const of = (redis: RedisClient): JobLimits => createJobLimits(redis, createKeyspace('t'), limiter);
   limits = [of(connections[0]!), of(connections[1]!)];

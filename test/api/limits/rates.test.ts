@@ -9,7 +9,7 @@ import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { awaitRedis } from '../../../src/shared/redis/await.js';
 import type { RedisClient } from '../../../src/shared/redis/client.js';
 import { connectRedis } from '../../../src/shared/redis/connect.js';
-import { startRedis, type TestRedis } from '../../support/redis.js';
+import { ofAllMasters, startRedis, type TestRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
 
 const keyspace = createKeyspace('t');
@@ -20,7 +20,9 @@ let server: TestRedis;
 let connections: RedisClient[];
 beforeAll(async () => {
   server = await startRedis();
-  connections = [1, 2].map(() => connectRedis(server.url, 'request', { scripts: limitScripts }));
+  connections = [1, 2].map(() =>
+    ofAllMasters(connectRedis(server.url, 'request', { scripts: limitScripts })),
+  );
   for (const connection of connections) await awaitRedis(connection, { url: server.url });
 });
 afterAll(async () => {

@@ -11,7 +11,7 @@ import { until } from '../../support/until.js';
 
 describe('the queue follower', () => {
   it('resumes after its connection has fallen silent without being closed', async () => {
-    const server = await startRedis();
+    const server = await startRedis({ single: true });
     const proxy = await startProxy(Number(new URL(server.url).port));
     const redis = connectRedis(server.url, 'patient', { scripts: allScripts });
     const queue = new Queue('steps', { connection: redis, prefix: '{test}' });
@@ -45,7 +45,7 @@ describe('the queue follower', () => {
   });
 
   it('does not wait for slow jobs, and loses none that Redis refused for a while', async () => {
-    const server = await startRedis();
+    const server = await startRedis({ single: true });
     const redis = connectRedis(server.url, 'patient', { scripts: allScripts });
     const queue = new Queue('steps', { connection: redis, prefix: '{test}' });
     const seen: string[] = [];

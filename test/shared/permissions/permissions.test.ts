@@ -2,7 +2,6 @@ import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
 import { findMissingPermissions } from '../../../src/shared/permissions/check.js';
-import { permissionScripts } from '../../../src/shared/permissions/scripts.js';
 import { checkRedis } from '../../../src/shared/redis/await.js';
 import { connectRedis, connectSubscriber } from '../../../src/shared/redis/connect.js';
 import { IS_REDIS_7, PASSWORD, RULES, refusedCalls, USER } from '../../support/acl.js';
@@ -267,9 +266,7 @@ it.skipIf(!IS_REDIS_7)(
 
 it.skipIf(!IS_REDIS_7)('a missing permission is found for each command', async () => {
   await admin.call('ACL', 'SETUSER', 'other', 'reset', 'on', '>secret', ...RULES);
-  const connection = connectRedis(`redis://other:secret@127.0.0.1:${redis.port}`, 'patient', {
-    scripts: permissionScripts,
-  });
+  const connection = connectRedis(`redis://other:secret@127.0.0.1:${redis.port}`, 'patient');
   expect(await findMissingPermissions(connection, keyspace)).toEqual({ needed: [], optional: [] });
   for (const rule of RULES.filter((rule) => rule.startsWith('+'))) {
     const command = rule.slice(1);

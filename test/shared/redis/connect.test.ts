@@ -2,11 +2,12 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { checkRedisServer } from '../../../src/client/cli/doctor/redis.js';
 import { checkRedis } from '../../../src/shared/redis/await.js';
 import { connectRedis } from '../../../src/shared/redis/connect.js';
 import { redactRedisUrl } from '../../../src/shared/redis/unusable.js';
 import { startApi, temporaryFolder } from '../../support/processes.js';
-import { freePort, openRedis, startRedis } from '../../support/redis.js';
+import { freePort, openNode, openRedis, startRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
 
 /** A server that answers INFO like an old Redis, and no other command. */
@@ -106,6 +107,40 @@ describe('a Redis', () => {
       `error: Redis at ${hidden} rejects the user name or password of its settings (WRONGPASS)`,
     ]);
     expect(redactRedisUrl('redis://:p@h:1/0')).toBe('redis://***@h:1/0');
+  });
+
+  it('in a Cluster that cannot be used yet is waited for, and the log and the doctor say why', async () => {
+    const node = await startRedis({ args: ['--cluster-enabled', 'yes'], single: true });
+    const admin = openNode(node.port);
+    const url = node.url.replace('redis:', 'redis+cluster:');
+    const redis = connectRedis(url, 'patient');
+    ends.push(
+      () => redis.disconnect(),
+      () => admin.disconnect(),
+      () => node.stop(),
+    );
+    /** Waits until a process that starts now says why it waits. Its first line comes after a second. */
+    async function hasSaid(text: string): Promise<void> {
+      const ended = new AbortController();
+      const said = new Promise<void>((resolve) => {
+        const onWait = (line: string): void => {
+          if (line.includes(`${url}: ${text}`)) resolve();
+        };
+        checkRedis(redis, { url, onWait, signal: ended.signal }).catch(() => {});
+      });
+      await said;
+      ended.abort();
+    }
+    await hasSaid('the nodes of the Cluster have no slots yet');
+    await admin.cluster('ADDSLOTSRANGE', 0, 10_000);
+    await hasSaid('the Cluster does not name the address of a master: set cluster-announce-ip');
+    expect(await checkRedisServer({ REDIS_URL: url })).toMatchObject([
+      { level: 'problem', check: 'redis', found: expect.stringContaining('set cluster-announce-ip') },
+    ]);
+    await admin.config('SET', 'cluster-announce-ip', '127.0.0.1');
+    await hasSaid('the Cluster is down: 10001 of 16384 slots are served');
+    await admin.cluster('ADDSLOTSRANGE', 10_001, 16_383);
+    expect(await checkRedis(redis, { url })).toMatchObject({ sharded: true });
   });
 
   it('that goes away between two commands of the check is waited for', async () => {

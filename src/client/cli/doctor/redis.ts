@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { clientsOf } from '../../../shared/bullmq/worker-census.js';
 import { createKeyspace, type Keyspace } from '../../../shared/keyspace.js';
 import { findMissingPermissions } from '../../../shared/permissions/check.js';
-import { permissionScripts } from '../../../shared/permissions/scripts.js';
 import { readConfig } from '../../../shared/process/config.js';
 import type { RedisSettings } from '../../../shared/process/redis-settings.js';
 import { checkRedis } from '../../../shared/redis/await.js';
@@ -41,7 +40,7 @@ export async function checkRedisServer(env: NodeJS.ProcessEnv, kinds?: Kind[]): 
 
 async function checkServer(settings: RedisSettings, keyspace: Keyspace, kinds?: Kind[]): Promise<Finding[]> {
   const url = settings.REDIS_URL;
-  const redis = connectRedis(settings, 'request', { scripts: permissionScripts });
+  const redis = connectRedis(settings, 'request');
   const sentinels = checkSentinels(redis);
   try {
     const { version } = await checkRedis(redis, { url, signal: AbortSignal.timeout(CONNECT_MS) });
