@@ -10,7 +10,7 @@ import { printTable } from './lib/table.mjs';
 const VIEWERS = 500;
 /** Connections of each of three kinds. */
 const EACH = scaled(3400);
-const EVENTS = 200;
+const EVENTS = 600;
 const EVENT_MS = 50;
 
 /** Publishes events. Resolves to the ages at which viewers got them, in ms. */
@@ -53,6 +53,8 @@ export async function slow() {
       unit: 'ms',
       peer: calm.p99,
       headway: attacked.p99,
+      atMost: 1.5,
+      of: 'ratio',
     }),
   ];
 }

@@ -16,6 +16,8 @@ const MAINS = {
   worker: join(dist, 'worker', 'main.js'),
   headway: join(dist, 'client', 'cli', 'main.js'),
 };
+/** What sets flags of V8 for a program. It runs before the bundle is loaded: compiled code is only valid under the same flags. */
+const FLAGS = { api: join(dist, 'api', 'garbage-collection.js') };
 /** Job files, which are not bundled, throw and catch these errors: there must be one copy of each class. */
 const ERRORS = join(dist, 'shared', 'errors.js');
 
@@ -57,12 +59,15 @@ await build.write({
 
 const fast = await bundleFast(root, dist, MAINS, ERRORS);
 for (const [name, main] of Object.entries(MAINS)) {
-  const pathOf = (file) => relative(dirname(main), file);
+  const pathOf = (file) => {
+    const path = relative(dirname(main), file);
+    return path.startsWith('.') ? path : `./${path}`;
+  };
   writeFileSync(
     main,
     `#!/usr/bin/env node
 import { existsSync } from 'node:fs';
-// The published package has no bundled packages.
+${FLAGS[name] ? `import '${pathOf(FLAGS[name])}';\n` : ''}// The published package has no bundled packages.
 const loader = new URL('${pathOf(fast.loader)}', import.meta.url);
 if (existsSync(loader)) (await import(loader.href)).runProgram('${name}', '${fast.bundles[name]}');
 else await import('${pathOf(join(folder, `${name}.js`))}');

@@ -1,11 +1,13 @@
 // Copied by scripts/bundle-programs.mjs to dist/node_modules/.programs/load.mjs, beside the bundles that it loads.
 // A third of a process's start is compiling JavaScript. V8 can keep what it compiled; Node 20 offers that only for scripts
 // of `node:vm`, so the bundles are CommonJS. The first start of a program writes the compiled code beside its bundles, and
-// later starts load it. V8 refuses code of another version or with other flags, and compiles again.
+// later starts load it. V8 refuses code that was compiled by another version, under other flags or for another processor: the
+// names of the files tell them apart.
 import { accessSync, constants, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { cachedDataVersionTag } from 'node:v8';
 import { Script } from 'node:vm';
 
 const folder = dirname(fileURLToPath(import.meta.url));
@@ -47,7 +49,7 @@ export function load(bundle) {
 function compile(file) {
   // The bundles are ASCII, for which Latin-1 is the fastest encoding.
   const source = `(function (module, exports, require, __url, __import, __resolve) {${readFileSync(file, 'latin1')}\n})`;
-  const compiled = `${file}.${program}-${process.version}-${process.arch}`;
+  const compiled = `${file}.${program}-${process.version}-${cachedDataVersionTag()}`;
   const cachedData = program ? readIfThere(compiled) : undefined;
   const script = new Script(source, { filename: file, cachedData });
   if (program && (!cachedData || script.cachedDataRejected)) unkept.push({ script, compiled });

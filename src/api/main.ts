@@ -1,3 +1,5 @@
+import './garbage-collection.js';
+
 import { readConfig } from '../shared/process/config.js';
 import { runMain } from '../shared/process/main.js';
 import { drainDelayOf, KEPT_ALIVE_MS } from '../shared/process/stop-settings.js';

@@ -8,9 +8,9 @@ import { announce, exitUnusable, onShutdown, REPLACED } from '../shared/process/
 import { basePathOf } from '../shared/process/public-url.js';
 import { drainDelayOf, KEPT_ALIVE_MS } from '../shared/process/stop-settings.js';
 import { joinSupervisor, supervisedConfig } from '../shared/supervisor/supervised.js';
-import { collectGarbageLessOften } from './garbage-collection.js';
 import { answerClientErrors } from './http/client-error.js';
 import { closeListener, listen, SLOW_CLIENTS } from './http/listen.js';
+import { createTurns, inTurns } from './http/turns.js';
 import { type ApiService, builtInJobsDir, openService } from './service.js';
 import { answerWhileStarting } from './starting.js';
 
@@ -19,14 +19,14 @@ import { answerWhileStarting } from './starting.js';
  * @param number its number under a supervisor, whose processes share the port; `undefined` without one
  */
 export async function runApi(settings: Config, number: number | undefined): Promise<void> {
-  collectGarbageLessOften();
   const supervisor = number === undefined ? undefined : await joinSupervisor();
   const config = supervisor ? supervisedConfig(settings) : settings;
   const log = createLogger(config, 'api', number);
   const registry = await loadRegistry([builtInJobsDir, ...(config.JOBS_DIR ? [config.JOBS_DIR] : [])]);
   const starting = answerWhileStarting(basePathOf(config.PUBLIC_URL));
   const server = createServer(SLOW_CLIENTS, starting);
-  answerClientErrors(server, log);
+  const turns = createTurns();
+  answerClientErrors(server, log, turns);
   let listening: Promise<void> | undefined;
   const open = (): Promise<void> => {
     listening ??= listen(server, config);
@@ -44,7 +44,7 @@ export async function runApi(settings: Config, number: number | undefined): Prom
       waiting: { onWait },
     }).then(resolve, reject);
   });
-  server.off('request', starting).on('request', service.app);
+  server.off('request', starting).on('request', inTurns(turns, service.app));
   await open();
 
   const drainMs = drainDelayOf(config);

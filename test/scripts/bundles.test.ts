@@ -3,8 +3,10 @@ import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFil
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { cachedDataVersionTag } from 'node:v8';
 import { describe, expect, it } from 'vitest';
 import { temporaryFolder } from '../support/folder.js';
+import { startApi, startWorker } from '../support/processes.js';
 import { startRedis } from '../support/redis.js';
 
 const folder = resolve('dist/node_modules');
@@ -48,6 +50,29 @@ describe('the bundled programs of the build', () => {
   });
 });
 
+describe('the compiled code of a program', () => {
+  const programs = join(folder, '.programs');
+  it.each([
+    ['api', startApi],
+    ['worker', startWorker],
+  ] as const)('is loaded by a second start of %s', async (name, start) => {
+    const redis = await startRedis();
+    const compiled = () =>
+      new Map(
+        readdirSync(programs)
+          .filter((file) => file.includes(`.cjs.${name}-`) && !/\.\d+$/.test(file))
+          .map((file) => [file, statSync(join(programs, file)).ino]),
+      );
+    const startOnce = async () => (await start({ REDIS_URL: redis.url })).stop();
+    await startOnce();
+    const kept = compiled();
+    expect(kept.size).toBeGreaterThan(10);
+    await startOnce();
+    expect(compiled()).toEqual(kept);
+    await redis.stop();
+  });
+});
+
 describe('the loader of the bundled programs', () => {
   const place = temporaryFolder();
   copyFileSync('scripts/lib/load-program.mjs', join(place, 'load.mjs'));
@@ -68,23 +93,28 @@ describe('the loader of the bundled programs', () => {
   it('keeps the compiled code for later starts, which do not compile again', async () => {
     expect(await runOnce()).toBe(said);
     const kept = compiled();
-    const suffix = `one-${process.version}-${process.arch}`;
+    const suffix = `one-${process.version}-${cachedDataVersionTag()}`;
     expect(kept.map(({ name }) => name)).toEqual([`one.cjs.${suffix}`, `other.cjs.${suffix}`]);
     expect(await runOnce()).toBe(said);
     expect(compiled()).toEqual(kept);
   });
 
-  it.each([
-    ['is damaged', () => ({ write: 'not code', flags: [] })],
-    ['was compiled with other flags', () => ({ write: undefined, flags: ['--no-opt'] })],
-  ])('compiles again if the kept code %s', async (_why, how) => {
+  it('compiles again if the kept code is damaged', async () => {
     await runOnce();
     const before = compiled();
-    const { write, flags } = how();
-    if (write) for (const { name } of before) writeFileSync(join(place, name), write);
-    expect(await runOnce(...flags)).toBe(said);
+    for (const { name } of before) writeFileSync(join(place, name), 'not code');
+    expect(await runOnce()).toBe(said);
     const after = compiled();
     expect(after.map(({ name }) => name)).toEqual(before.map(({ name }) => name));
     for (const [index, { inode }] of after.entries()) expect(inode).not.toBe(before[index]!.inode);
+  });
+
+  it('keeps code of its own under other flags', async () => {
+    await runOnce();
+    const kept = compiled();
+    expect(await runOnce('--no-opt')).toBe(said);
+    expect(compiled()).toHaveLength(2 * kept.length);
+    await runOnce();
+    expect(compiled()).toEqual(expect.arrayContaining(kept));
   });
 });

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { type Server, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type ErrorCode, HeadwayError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/process/log.js';
+import type { Turns } from './turns.js';
 
 /** Answers to errors of Node's HTTP parser, by error code. */
 const KNOWN: Record<string, [status: number, code: ErrorCode, detail: string]> = {
@@ -12,9 +14,16 @@ const KNOWN: Record<string, [status: number, code: ErrorCode, detail: string]> =
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'invalid-request', 'The request did not arrive in time.'],
 };
 
-/** Answers requests that are not valid HTTP with a problem (RFC 9457). Node would send only a status. */
-export function answerClientErrors(server: Server, log: Logger): void {
-  server.on('clientError', (error: NodeJS.ErrnoException, connection) => {
+/**
+ * Answers requests that are not valid HTTP, or do not arrive in time, with a problem (RFC 9457). Node would send only a
+ * status.
+ */
+export function answerClientErrors(server: Server, log: Logger, turns: Turns): void {
+  server.on('clientError', (error: NodeJS.ErrnoException, connection) =>
+    turns(() => answer(error, connection)),
+  );
+
+  function answer(error: NodeJS.ErrnoException, connection: Duplex): void {
     const socket = connection as Socket & { _httpMessage?: { headersSent: boolean } | null };
     // Another response has already started.
     if (!socket.writable || socket._httpMessage?.headersSent) return void socket.destroy(error);
@@ -34,5 +43,5 @@ export function answerClientErrors(server: Server, log: Logger): void {
       `Content-Length: ${Buffer.byteLength(body)}`,
     ];
     socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
-  });
+  }
 }

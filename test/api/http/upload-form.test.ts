@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { jsonBody } from '../../../src/api/http/body.js';
 import { answerClientErrors } from '../../../src/api/http/client-error.js';
 import { problemHandler } from '../../../src/api/http/problem.js';
+import { createTurns } from '../../../src/api/http/turns.js';
 import type { UploadLimiter } from '../../../src/api/http/upload-quota.js';
 import { filesRoutes } from '../../../src/api/routes/files.js';
 import { openFileStore } from '../../../src/shared/files/store.js';
@@ -38,7 +39,7 @@ beforeAll(async () => {
   app.use('/jobs-behind-json', express.json(), jsonBody('1mb'), echo);
   app.use(problems);
   server = createServer(app).listen(0, '127.0.0.1');
-  answerClientErrors(server, createLogger({ LOG_LEVEL: 'silent' }, 'test'));
+  answerClientErrors(server, createLogger({ LOG_LEVEL: 'silent' }, 'test'), createTurns());
   await once(server, 'listening');
   port = (server.address() as AddressInfo).port;
 });
