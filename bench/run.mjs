@@ -23,6 +23,8 @@ const BENCHMARKS = {
   crowd: 'One stream of 10,000 active jobs in Chromium.',
   attack: 'An anonymous attacker from one address, and a signed-in user; the peer is the same user before.',
   slow: '500 viewers while 10,000 slow clients and a flood of connects attack; the peer is the same without them.',
+  costs:
+    'What one viewer, one more subscribed process and one running job cost, for [Scaling](../operations/scaling.md#one-million-viewers-on-paper).',
   grow: 'What happens with more viewers, channels and finished jobs.',
   curves: 'How costs grow; the jobs of the second picture report 1,000 times a second together.',
 };

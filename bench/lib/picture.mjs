@@ -34,7 +34,10 @@ export function drawCurves({ title, across, unit, xs, curves }) {
     return [
       `<polyline points="${points.map((point) => point.join(',')).join(' ')}" fill="none" stroke="${COLOURS[i]}" stroke-width="2"/>`,
       ...dots,
-      text(Number(x) + 10, Number(y) + 4, `${name}, ${shown(values.at(-1))}`, 'start', COLOURS[i]),
+      // A curve that ends early has others beside its end: its name is above.
+      ...(values.length < xs.length
+        ? [text(Number(x) + 4, Number(y) - 10, label(name, values), 'end', COLOURS[i])]
+        : [text(Number(x) + 10, Number(y) + 4, label(name, values), 'start', COLOURS[i])]),
     ].join('');
   });
   return [
@@ -53,6 +56,8 @@ export function drawCurves({ title, across, unit, xs, curves }) {
 
 const text = (x, y, words, anchor = 'middle', fill = '#4b5563') =>
   `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}" fill="${fill}">${words}</text>`;
+
+const label = (name, values) => `${name}, ${shown(values.at(-1))}`;
 
 const shown = (value) => value.toLocaleString('en-US', { maximumFractionDigits: value < 100 ? 1 : 0 });
 

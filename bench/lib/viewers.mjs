@@ -3,6 +3,7 @@
 // arrived in all, {count: true} with the marks so far and their ages since the last such answer, and {close: true} when all
 // streams are closed.
 import { connect } from 'node:net';
+import { connect as connectSecurely } from 'node:tls';
 import { eachMark } from './stamp.mjs';
 import { percentile } from './table.mjs';
 
@@ -18,9 +19,11 @@ function countMark(age) {
 }
 
 function open(url, opened, localAddress) {
-  const { port, pathname, search } = new URL(url);
+  const { protocol, port, pathname, search } = new URL(url);
+  const to = { port: Number(port), host: '127.0.0.1', localAddress };
   return new Promise((resolve, reject) => {
-    const socket = connect({ port: Number(port), host: '127.0.0.1', localAddress });
+    const socket =
+      protocol === 'https:' ? connectSecurely({ ...to, rejectUnauthorized: false }) : connect(to);
     sockets.add(socket);
     socket.on('error', reject);
     socket.on('close', () => sockets.delete(socket));

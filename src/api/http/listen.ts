@@ -10,7 +10,7 @@ export const SLOW_CLIENTS = {
   headersTimeout: 15_000,
   requestTimeout: 60_000,
   // Short, so that few connections that were opened together are closed together.
-  connectionsCheckingInterval: 500,
+  connectionsCheckingInterval: 200,
 };
 
 /** How many connections may wait to be accepted. When an API process is replaced, all its viewers reconnect at once. */

@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 
 /** How long work is done in a turn, in ms. */
-const TURN_MS = 4;
+const TURN_MS = 2;
 
 /** Does work at once, or in a later turn if much has been done in this one. Work keeps its order. */
 export type Turns = (work: () => void) => void;
@@ -9,7 +9,7 @@ export type Turns = (work: () => void) => void;
 /**
  * Does work that comes in bursts in turns with everything else that the process does. A thousand connections may bring
  * their bytes, or time out, at once: handled one after another, they would delay each event and heartbeat by half a second.
- * @param turnMs how long a turn takes, in ms; its last piece of work is done to its end. Defaults to 4
+ * @param turnMs how long a turn takes, in ms; its last piece of work is done to its end. Defaults to 2
  */
 export function createTurns(turnMs = TURN_MS): Turns {
   const waiting: (() => void)[] = [];
