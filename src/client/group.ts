@@ -20,7 +20,7 @@ export type Connect = (
 /** One connection for several topics of one kind. It is reopened when topics are added or removed. */
 export interface Group {
   /** The topics, by name. */
-  readonly members: ReadonlyMap<string, unknown>;
+  readonly members: ReadonlyMap<string, { topic: Topic }>;
   /** @returns a function that leaves the group */
   join(topic: Topic, listener: Listener): () => void;
 }

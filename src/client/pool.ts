@@ -3,11 +3,18 @@ import { call, type ServiceOptions } from './http.js';
 import type { Patience } from './stream.js';
 import type { Pool, Topic } from './topic.js';
 
-/** How many topics share one connection. The header line with their tokens must fit into 8 KiB (nginx). */
-const MAX_TOPICS = 30;
+/** How many topics share one connection. Each event has the positions of all of them, so more would cost more bytes. */
+const FEW_TOPICS = 30;
+/** From this many connections on, each takes more topics, as many as the service accepts: browsers allow six to a host. */
+const MANY_GROUPS = 3;
+const MAX_TOPICS = 100;
+/** The length of their names and tokens. The first line of a request, and each header line, must fit into 8 KiB (nginx). */
+const MAX_LENGTH = 7500;
 
 const query = (key: string, topics: Topic[]): string =>
   topics.map(({ name }) => `${key}=${encodeURIComponent(name)}`).join('&');
+
+const tokensOf = (topics: Topic[]): string => topics.flatMap(({ token }) => token ?? []).join();
 
 /** The path of the stream for topics of one kind. A single job has its own path. */
 function pathOf(topics: Topic[], together: boolean): string {
@@ -18,6 +25,11 @@ function pathOf(topics: Topic[], together: boolean): string {
   if (kind === 'channel') return `stream?${query('channel', topics)}${last ? `&last=${last}` : ''}`;
   const path = together ? `v1/events?${query('job', topics)}` : `v1/jobs/${encodeURIComponent(name)}/events`;
   return stays ? `${path}${together ? '&' : '?'}retries=follow` : path;
+}
+
+function hasRoom({ members }: Group, topic: Topic): boolean {
+  const topics = [...Array.from(members.values(), (member) => member.topic), topic];
+  return topics.length <= MAX_TOPICS && (query('channel', topics) + tokensOf(topics)).length <= MAX_LENGTH;
 }
 
 /** Follows topics over connections of this thread: one for all jobs and one for all channels, unless there are too many. */
@@ -40,12 +52,15 @@ export function createPool(service: ServiceOptions, patience: Patience): Pool {
   };
 
   /** The group that already has a topic, or has room for it. */
-  function groupFor({ name }: Topic, kind: string): Group {
+  function groupFor(topic: Topic, kind: string): Group {
+    const { name } = topic;
     const alone = `${kind} ${name}`;
     const all = [...groups].filter((each) => each.kind === kind || each.kind === alone);
+    const shared = all.filter((each) => each.kind === kind);
     const found =
       all.find(({ group }) => group.members.has(name)) ??
-      all.find((each) => each.kind === kind && each.group.members.size < MAX_TOPICS);
+      shared.find(({ group }) => group.members.size < FEW_TOPICS && hasRoom(group, topic)) ??
+      (shared.length < MANY_GROUPS ? undefined : shared.find(({ group }) => hasRoom(group, topic)));
     if (found) return found.group;
     const created = { kind, group: createGroup(connect, patience, () => groups.delete(created)) };
     groups.add(created);
@@ -59,7 +74,7 @@ export function createPool(service: ServiceOptions, patience: Patience): Pool {
     waitS?: number,
   ): Promise<Response> {
     const positions = topics.map(({ position }) => position);
-    const tokens = topics.flatMap(({ token }) => token ?? []);
+    const tokens = tokensOf(topics);
     const path = pathOf(topics, together);
     return call(
       service,
@@ -70,7 +85,7 @@ export function createPool(service: ServiceOptions, patience: Patience): Pool {
           Accept: 'text/event-stream',
           ...(positions.some(Boolean) ? { 'Last-Event-ID': positions.join() } : {}),
           // In a header, because other parties may see the URL.
-          ...(tokens.length > 0 ? { 'Headway-Job-Tokens': tokens.join() } : {}),
+          ...(tokens ? { 'Headway-Job-Tokens': tokens } : {}),
         },
       },
     );

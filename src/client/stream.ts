@@ -219,7 +219,7 @@ export function openStream(options: StreamOptions): Stream {
         if (!restarting && !isPoll) judge(startedAt);
       } catch (error) {
         polled = false;
-        if (attempt.signal.aborted) {
+        if (attempt.signal.aborted || heard) {
           if (!restarting && !isPoll) judge(startedAt);
         } else {
           const problem = error instanceof ProblemError ? error : unreachable('the stream', error);
@@ -243,8 +243,10 @@ export function openStream(options: StreamOptions): Stream {
         if (restMs > 0) await pause(restMs, attempt.signal);
         continue;
       }
-      // Polls that fail say nothing about streams.
-      if (isPoll) pollUntil = 0;
+      if (isPoll) {
+        // A poll without an answer says nothing about streams. One that the service refuses for now got through.
+        if (!wait) pollUntil = 0;
+      }
       // What a stream withholds, a poll brings at once.
       else if (Date.now() < pollUntil) continue;
       if (status === 'live') setStatus('stale');

@@ -126,6 +126,7 @@ describe('the page', () => {
       await panel().getByText('Disconnected: reconnecting…').waitFor();
       expect(performance.now() - since).toBeLessThan(2000);
       expect(await page.getByText(/left$/).count()).toBe(0);
+      await history().getByText('Disconnected: reconnecting…').waitFor();
       // A frozen service neither accepts nor refuses connections.
       if (what !== 'the API is frozen') await tryToStart();
       if (what === 'Redis has stopped') {

@@ -160,8 +160,12 @@ describe('the client in a browser', () => {
     );
     for (const { id } of jobs) await first.evaluate(`client.watchJob('${id}').cancel()`);
     await Promise.all(tabs.slice(1).map((tab) => tab.getByText('Cancelled').first().waitFor()));
-    expect(site.most()).toBeLessThanOrEqual(2);
     // A finished job is followed while it is shown, because it may be retried.
+    await first.evaluate(`client.watchJob('${jobs[1]!.id}').retry()`);
+    await tabs[1]!.getByText('Running').first().waitFor();
+    await first.evaluate(`client.watchJob('${jobs[1]!.id}').cancel()`);
+    await tabs[1]!.getByText('Cancelled').first().waitFor();
+    expect(site.most()).toBeLessThanOrEqual(2);
     await Promise.all(tabs.slice(1).map((tab) => tab.close()));
     await until('all connections are closed', () => site.open.length === 0);
   });
@@ -289,34 +293,44 @@ describe('the client in a browser', () => {
     }
   });
 
-  it('shows the present state within two seconds after a frozen page wakes, although its connections are dead', async () => {
+  it('sees a retry and the present state within two seconds after a frozen page wakes, although its connections are dead', async () => {
     const proxy = await startProxy(Number(new URL(site.url).port));
     try {
       const turns = randomUUID();
-      const job = await headway.client.start('steered', { turns });
+      const job = await headway.client.start('steered', { turns }, { attempts: 1 });
       const page = await context.newPage();
       await page.goto(`http://127.0.0.1:${proxy.port}/start`);
       await page.evaluate(`import('/client/index.js').then(({ createClient }) => {
         globalThis.logs = [];
         const onEvent = ({ event, data }) => { if (event === 'log') logs.push(data.message); };
         // A page with a connection of its own, which is frozen with it.
-        createClient({ shared: false }).watchJob(${JSON.stringify(job)}).watch({ onEvent });
+        const onState = (state) => void logs.push(state);
+        createClient({ shared: false }).watchJob(${JSON.stringify(job)}, { retries: true, onEvent, onState });
       })`);
-      await headway.connection.lpush(turns, 'log before');
-      await page.waitForFunction('logs.length === 1');
+      await headway.connection.lpush(turns, 'fail');
+      await page.waitForFunction('logs.length === 3');
       const devtools = await browser.newBrowserCDPSession();
       const { processInfo } = await devtools.send('SystemInfo.getProcessInfo');
       const renderers = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
       for (const id of renderers) process.kill(id, 'SIGSTOP');
       proxy.freeze();
+      expect((await headway.client.retry(job)).status).toBe(202);
       await headway.connection.lpush(turns, 'log meanwhile');
       // Longer than the announced time to the next heartbeat.
       await sleep(3000);
       const woke = performance.now();
       for (const id of renderers) process.kill(id, 'SIGCONT');
-      await page.waitForFunction('logs.length === 2');
+      await page.waitForFunction('logs.length === 6');
       expect(performance.now() - woke).toBeLessThan(2000);
-      expect(await page.evaluate('logs')).toEqual(['before', 'meanwhile']);
+      expect(await page.evaluate('logs')).toEqual([
+        'waiting',
+        'active',
+        'failed',
+        'waiting',
+        'active',
+        'meanwhile',
+      ]);
+      await headway.connection.lpush(turns, 'end');
       await page.close();
     } finally {
       proxy.stop();

@@ -1,8 +1,9 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type AnyJobs, createClient, type JobEvent, type Status } from '../../src/client/index.js';
 import { createJobStore } from '../../src/client/store.js';
+import { startCutProxy } from '../support/cut-proxy.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
 import { startApi } from '../support/processes.js';
@@ -184,6 +185,94 @@ describe('a watching client', () => {
     expect(resets.sort()).toEqual([0, 1]);
     await say('end');
     await saw('completed');
+  });
+
+  it('sees each retry of a failed job after restarts of Redis and the API, and gives up a removed job', async () => {
+    const { client, connection, redis } = headway;
+    const start = (turns: string, keepMs?: number) =>
+      client.start('steered', { turns }, { attempts: 1, ...(keepMs ? { keepMs } : {}) });
+    const [failed, brief] = [await start('retried'), await start('brief', 1000)];
+    await connection.lpush('brief', 'end');
+    await connection.lpush('retried', 'fail');
+    const watching = createClient({ url: headway.api.url });
+    const seen: JobEvent[] = [];
+    const problems: unknown[] = [];
+    // Both over one connection, which stays open.
+    const watched = new AbortController();
+    for (const [i, job] of [failed, brief].entries()) {
+      watching.watchJob(job, {
+        retries: true,
+        signal: watched.signal,
+        onEvent: (event) => void (i === 0 && seen.push(event)),
+        onEnd: (problem) => problems.push(i, problem?.status),
+      });
+    }
+    const store = createJobStore(watching, brief.id, brief.token);
+    const stop = store.subscribe(() => {});
+    const saw = (...names: string[]) =>
+      until(
+        () => `the client saw ${names.join(', ')}, not ${seen.map(gist).join(', ')}`,
+        () => seen.map(gist).slice(-names.length).join() === names.join(),
+      );
+    await saw('waiting', 'active', 'failed');
+    await redis.kill('SIGKILL');
+    await redis.restart();
+    await until('the job can be retried', async () => (await client.retry(failed)).status === 202);
+    await connection.lpush('retried', 'fail');
+    await saw('failed', 'waiting', 'active', 'failed');
+    await until('the other job is removed', async () => (await client.get(brief)).status === 410);
+    expect(problems).toEqual([]);
+    await headway.api.kill('SIGKILL');
+    await restartApi();
+    // Nobody watches when the next run fails at once.
+    await connection.lpush('retried', 'fail');
+    expect((await client.retry(failed)).status).toBe(202);
+    await saw('failed', 'waiting', 'active', 'failed');
+    await until('the removed job is given up', () => problems.length > 0);
+    expect(problems).toEqual([1, 410]);
+    expect(store.get()).toMatchObject({ state: 'completed', status: 'ended', problem: undefined });
+    expect((await client.retry(failed)).status).toBe(202);
+    await connection.lpush('retried', 'end');
+    await saw('failed', 'waiting', 'active', 'completed');
+    expect(new Set(seen.map(({ id }) => id)).size).toBe(seen.length);
+    const attempts = seen.flatMap((event) => (event.event === 'active' ? [event.data.attempt] : []));
+    expect(attempts).toEqual([1, 2, 3, 4]);
+    watched.abort();
+    stop();
+  });
+
+  it('that has to poll is stale while Redis is away, and polls on when Redis is back', async () => {
+    const { api, connection, redis } = headway;
+    const proxy = await startCutProxy(api.url);
+    onTestFinished(() => proxy.stop());
+    proxy.fault = (req) => (req.headers.accept === 'text/event-stream' ? 'withhold' : 'pass');
+    const statuses: Status[] = [];
+    const seen: JobEvent[] = [];
+    const job = await createClient<AnyJobs>({ url: proxy.url, mutedMs: 300 }).startJob('steered', {
+      turns: 'polled',
+    });
+    const ended = new Promise<void>((resolve) => {
+      job.watch({
+        onEvent: (event) => void seen.push(event),
+        onStatus: (status) => void statuses.push(status),
+        onEnd: () => resolve(),
+      });
+    });
+    await until('the client is live', () => statuses.at(-1) === 'live');
+    await connection.lpush('polled', 'log before');
+    await until('the client saw it', () => seen.map(gist).includes('before'));
+    await redis.kill('SIGKILL');
+    const killedAt = performance.now();
+    await until('the client is stale', () => statuses.at(-1) === 'stale');
+    expect(performance.now() - killedAt).toBeLessThan(5000);
+    await redis.restart();
+    await until('the client is live again', () => statuses.at(-1) === 'live');
+    await connection.lpush('polled', 'log after');
+    await connection.lpush('polled', 'end');
+    await ended;
+    expect(seen.map(gist)).toEqual(['waiting', 'active', 'before', 'after', 'completed']);
+    // The service's answers got through all the time, so no stream was tried again.
+    expect(proxy.seen.filter((line) => /events(?!.*wait=)/.test(line))).toHaveLength(1);
   });
 
   it('reports each retry when the service is unreachable, and gives up within seconds', async () => {

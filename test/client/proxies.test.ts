@@ -5,13 +5,14 @@ import {
   type ClientOptions,
   createClient,
   type JobEvent,
+  type ProblemError,
   type Status,
 } from '../../src/client/index.js';
 import { type CutProxy, type Fault, startCutProxy } from '../support/cut-proxy.js';
 import type { Headway } from '../support/headway.js';
 import { startProxy } from '../support/proxy.js';
 import { borrowHeadway } from '../support/shared-headway.js';
-import { call } from '../support/tokens.js';
+import { call, signer } from '../support/tokens.js';
 import { until } from '../support/until.js';
 
 describe('a client behind a proxy', () => {
@@ -75,6 +76,46 @@ describe('a client behind a proxy', () => {
     expect(requests.filter((line) => line.includes('wait=')).length).toBeGreaterThan(1);
   });
 
+  it('that withholds bodies polls on with a new token when its token expires, and ends if there is none', async () => {
+    const proxy = await behind(isStream);
+    const sign = signer(headway.env.TOKEN_SECRET!);
+    /** Expires during a poll: polls wait for three seconds. */
+    const brief = (): Promise<string> => sign({ sub: 'ada' }, new Date(Date.now() + 3000));
+    const turns = randomUUID();
+    const { id } = await createClient<AnyJobs>({ url: headway.api.url, token: await sign() }).startJob(
+      'steered',
+      {
+        turns,
+      },
+    );
+    const tokens: string[] = [];
+    const token = async (): Promise<string> => {
+      tokens.push(await brief());
+      return tokens.at(-1)!;
+    };
+    const follow = (token: ClientOptions['token']) => {
+      const logs: string[] = [];
+      const ended = new Promise<ProblemError | undefined>((resolve) => {
+        createClient({ url: proxy.url, mutedMs: 300, token }).watchJob(id, {
+          onEvent: ({ event, data }) => void (event === 'log' && logs.push(data.message)),
+          onEnd: resolve,
+        });
+      });
+      return { logs, ended };
+    };
+    const [renewed, expiring] = [follow(token), follow(await brief())];
+    await headway.connection.lpush(turns, 'log one');
+    await until('both saw it', () => renewed.logs.length === 1 && expiring.logs.length === 1);
+    expect(await expiring.ended).toMatchObject({ status: 401, code: 'invalid-token' });
+    const { length } = tokens;
+    await until('a new token was used', () => tokens.length > length);
+    await headway.connection.lpush(turns, 'log two');
+    await headway.connection.lpush(turns, 'end');
+    expect(await renewed.ended).toBeUndefined();
+    expect(renewed.logs).toEqual(['one', 'two']);
+    expect(expiring.logs).toEqual(['one']);
+  });
+
   it('that withholds bodies misses nothing of a channel between two polls', async () => {
     const proxy = await behind(isStream);
     const name = `public.${randomUUID()}`;
@@ -95,7 +136,7 @@ describe('a client behind a proxy', () => {
   });
 
   it('that cuts streams polls after three of them, and sees everything once', async () => {
-    const proxy = await behind((req) => (req.url!.includes('wait=') ? 'pass' : { cutAfterMs: 50 }));
+    const proxy = await behind((req) => (req.url!.includes('wait=') ? 'pass' : { cutAfterMs: 200 }));
     const { statuses, say, logs, ended } = await watch({ url: proxy.url });
     await say('log one');
     await until('it polls', () => proxy.seen.some((line) => line.includes('wait=')));

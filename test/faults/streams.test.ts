@@ -103,12 +103,17 @@ describe('an EventSource while Redis is unavailable', () => {
   });
 
   it('stays open, and gets its events when Redis is back', async () => {
-    const { client, connection, redis } = headway;
+    const { api, client, connection, redis } = headway;
     const job = await client.start('steered', { turns: 'more turns' });
     const before = await openStream(client.events(job), { token: job.token });
     await connection.lpush('more turns', 'log before');
     await before.waitFor('log');
+    const overview = await openStream(`${api.url}/v1/events?queue=steered`, { token: ADMIN });
+    await overview.waitFor('jobs');
+    // It announces its heartbeats, so that a viewer notices a silent connection within five seconds.
+    expect(overview.comments).toContain('next 4000');
     await away();
+    await until('the overview says that it may be outdated', () => overview.comments.at(-1) === 'waiting');
     const source = new EventSource(`${client.events(job)}?token=${job.token}`);
     const seen: string[] = [];
     source.addEventListener('log', (event) => seen.push(JSON.parse(event.data).message));
@@ -116,8 +121,10 @@ describe('an EventSource while Redis is unavailable', () => {
       await until('it is open', () => source.readyState === EventSource.OPEN);
       await redis.restart();
       await until('it has the earlier log line', () => seen.includes('before'));
+      await until('the overview is live', () => overview.comments.at(-1) === 'next 4000');
     } finally {
       source.close();
+      overview.close();
     }
   });
 

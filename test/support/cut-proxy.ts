@@ -31,7 +31,9 @@ export async function startCutProxy(target: string): Promise<CutProxy> {
     const onward = request({ hostname, port, method: req.method, path: req.url, headers: req.headers });
     onward.on('error', () => res.destroy());
     onward.on('response', (answer) => {
-      res.writeHead(answer.statusCode ?? 502, answer.headers);
+      // Each connection has its own: what is cut is a chunked body, whose end is missing.
+      const { connection: _own, ...headers } = answer.headers;
+      res.writeHead(answer.statusCode ?? 502, headers);
       if (verdict === 'pass') return void answer.pipe(res);
       // The client has given up.
       res.on('close', () => onward.destroy());

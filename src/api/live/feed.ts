@@ -132,6 +132,11 @@ export class DashboardFeed {
       .catch((error) => this.options.log.debug({ err: error }, 'could not read the jobs of a dashboard'));
   }
 
+  /** Whether Redis does not answer: what viewers see may be old. */
+  get isAway(): boolean {
+    return this.redisAway;
+  }
+
   /** Sets whether Redis answers. The check of the connections notices an outage before a read fails. */
   setRedisAway(away: boolean): void {
     this.redisAway = away;

@@ -6,7 +6,7 @@ import type { DashboardFeed } from './feed.js';
 import type { OwnerView } from './owner-view.js';
 
 /** How often viewers are served, in ms. */
-const TICK_MS = 500;
+export const TICK_MS = 500;
 
 /** What is remembered about each viewer of the feed. */
 export interface FeedViewer {

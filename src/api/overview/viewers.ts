@@ -9,8 +9,8 @@ import type { Credential } from '../auth/credential.js';
 import type { PageReader } from '../jobs/page.js';
 import type { DashboardFeed } from '../live/feed.js';
 import type { LiveJob } from '../live/live-jobs.js';
-import { type FeedViewer, FeedViewers } from '../live/viewers.js';
-import { HEARTBEAT } from '../stream/frames.js';
+import { type FeedViewer, FeedViewers, TICK_MS } from '../live/viewers.js';
+import { WAITING } from '../stream/frames.js';
 import type { StreamSink } from '../stream/handshake.js';
 import type { PendingStream } from '../stream/pending-stream.js';
 import type { ViewerSetOptions } from '../stream/viewer-set.js';
@@ -25,7 +25,9 @@ const PAGE = 1000;
 /** Maximum number of jobs that are read at once. */
 const AT_ONCE = 200;
 /** A viewer that has received nothing for this long gets a heartbeat, in ms. */
-const QUIET_MS = 10_000;
+const QUIET_MS = 3500;
+/** Announces the next one, so that a viewer notices a silent connection within five seconds. */
+const HEARTBEAT = `: next ${QUIET_MS + TICK_MS}\n\n`;
 /** How often every job is read again although its state has not changed, in ms. */
 const REREAD_MS = 30_000;
 /** The states that are shown. Where there are too many jobs, the first states have precedence. */
@@ -58,6 +60,8 @@ interface OverviewViewer extends FeedViewer {
   /** How many jobs have not ended, and the number that was last sent. */
   total: number;
   sentTotal: number;
+  /** Whether it was told that Redis does not answer. */
+  isWaiting: boolean;
 }
 
 export interface OverviewViewersOptions extends ViewerSetOptions {
@@ -83,7 +87,7 @@ export class OverviewViewers extends FeedViewers<OverviewViewer> {
 
   /** Answers a request with the stream of an overview. */
   async answer(stream: PendingStream, overview: OverviewSubject, credential?: Credential): Promise<void> {
-    const head = `event: reset\ndata: {"reason":"snapshot","at":${serverNow()}}\n\n`;
+    const head = `${HEARTBEAT}event: reset\ndata: {"reason":"snapshot","at":${serverNow()}}\n\n`;
     stream.countFor('dashboards');
     const added = await this.addFeedViewer(stream, overview.owner, credential, head, (view) => ({
       overview,
@@ -95,6 +99,7 @@ export class OverviewViewers extends FeedViewers<OverviewViewer> {
       readAllAt: Number.NEGATIVE_INFINITY,
       total: 0,
       sentTotal: -1,
+      isWaiting: false,
       sentAt: performance.now(),
       stalledAt: 0,
       // The one in `head`.
@@ -187,7 +192,22 @@ export class OverviewViewers extends FeedViewers<OverviewViewer> {
   }
 
   private send(sink: StreamSink, viewer: OverviewViewer): void {
-    if (!this.viewers.has(sink) || viewer.stalledAt > 0 || viewer.version < 0) return;
+    if (!this.viewers.has(sink) || viewer.stalledAt > 0) return;
+    // The first comparison takes a while if there are many jobs.
+    const frames = viewer.version < 0 ? [] : this.takeFrames(viewer);
+    const now = performance.now();
+    const { isAway } = this.feed;
+    const isNews = frames.length > 0 || viewer.isWaiting !== isAway;
+    if (!isNews && now - viewer.sentAt <= QUIET_MS) return;
+    viewer.sentAt = now;
+    viewer.isWaiting = isAway;
+    viewer.events += frames.length;
+    frames.push(isAway ? WAITING.toString() : HEARTBEAT);
+    if (!writeTo(sink, Buffer.from(frames.join('')))) viewer.stalledAt = now;
+  }
+
+  /** Removes the frames that a viewer gets at this tick from its pending updates. */
+  private takeFrames(viewer: OverviewViewer): string[] {
     const { updates } = viewer;
     for (const job of this.running(viewer)) {
       if (updates.has(job.id) || updates.size < MAX_JOBS) updates.record(ofLive(job));
@@ -197,11 +217,6 @@ export class OverviewViewers extends FeedViewers<OverviewViewer> {
       viewer.sentTotal = viewer.total;
       frames.push(`event: jobs\ndata: {"unfinished":${viewer.total},"at":${serverNow()}}\n\n`);
     }
-    const now = performance.now();
-    if (frames.length === 0 && now - viewer.sentAt <= QUIET_MS) return;
-    viewer.sentAt = now;
-    viewer.events += frames.length;
-    const bytes = frames.length > 0 ? Buffer.from(frames.join('')) : HEARTBEAT;
-    if (!writeTo(sink, bytes)) viewer.stalledAt = now;
+    return frames;
   }
 }

@@ -1,4 +1,5 @@
 import { onScopeDispose, ref, shallowRef, watch } from 'vue';
+import type { Status } from '../../../client/stream.js';
 import { isTerminal } from '../../../client/topic.js';
 import type { JobNow, JobView, OwnJobEvent } from '../../../client/types.js';
 import { fetchOwnJobs, needsSignIn, problemMessage, type StartedJob } from '../api';
@@ -65,6 +66,8 @@ export function useOwnJobs(isFollowed: (id: string) => boolean) {
   const next = ref<string>();
   let begun = false;
   const busy = ref(false);
+  /** The connection that updates the list is lost: the states of the jobs may be outdated. */
+  const stale = ref(false);
   const problem = ref('');
 
   /** Fetches a page; the newest one if there is no cursor. Children have no rows: they are parts of their parents. */
@@ -114,9 +117,12 @@ export function useOwnJobs(isFollowed: (id: string) => boolean) {
     // After a lost connection, the stream does not report jobs that ended in the meantime.
     else if (event === 'reset' && resets++ > 0) void busily(() => read());
   }
+  function handleStatus(status: Status): void {
+    stale.value = status === 'stale';
+  }
   // A visitor without jobs has no identity yet, so the service would refuse the stream.
   watch(known, (jobs) => {
-    if (jobs.length > 0) unfollow ??= client.watchOwnJobs({ onEvent: handleEvent });
+    if (jobs.length > 0) unfollow ??= client.watchOwnJobs({ onEvent: handleEvent, onStatus: handleStatus });
   });
   onScopeDispose(() => unfollow?.());
 
@@ -126,6 +132,7 @@ export function useOwnJobs(isFollowed: (id: string) => boolean) {
     next,
     busy,
     problem,
+    stale,
     load: () => busily(() => read()),
     /** Shows ten more rows, and fetches them if necessary. */
     more: () =>
