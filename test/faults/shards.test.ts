@@ -49,6 +49,8 @@ describe('changing QUEUE_SHARDS', () => {
     for (;;) {
       const job = await clientOf(url).start(name, data, options);
       if (shardOfJob(job) === shard) return job;
+      // It would keep a permit of the worker.
+      await clientOf(url).cancel(job);
     }
   }
   const stateOf = async (url: string, job: StartedJob): Promise<string> =>
@@ -151,8 +153,7 @@ describe('changing QUEUE_SHARDS', () => {
     const queue = new Queue('steps', { connection, prefix: '{headway~1.10}' });
     await (await queue.getJob(late.id))!.promote();
     await queue.close();
-    // Also for the jobs that were not put into the shard.
-    await connection.lpush('turns', ...Array<string>(20).fill('end'));
+    await connection.lpush('turns', 'end');
     await rest.ended;
     expect(rest.names().at(-1)).toBe('completed');
     await end.ended;
