@@ -1,5 +1,5 @@
 // Removes from node_modules and dist what no process of the image loads: packages that dist/node_modules contains as
-// bundles, binaries for musl, types, sources and source maps. Run it after `npm ci --omit=dev`.
+// bundles, binaries for musl, tests, builds for bundlers, types and source maps. Run it after `npm ci --omit=dev`.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -38,6 +38,12 @@ for (const path of Object.keys(packages)) {
   if (path !== '' && !holdsNeeded) rmSync(path, { recursive: true, force: true });
 }
 rmSync('node_modules/.package-lock.json', { force: true });
+
+/** Tests, and builds that only bundlers load: Node finds a CommonJS build beside them. */
+const UNUSED_FOLDERS = ['test', 'dist-es', 'build/esm', 'build/esnext'];
+for (const path of needed) {
+  for (const folder of UNUSED_FOLDERS) rmSync(join(path, folder), { recursive: true, force: true });
+}
 
 const UNUSED = /\.(map|d\.[cm]?ts|tsbuildinfo|markdown)$|^(readme|changelog|history)(\.md)?$/i;
 for (const folder of ['node_modules', 'dist']) {
