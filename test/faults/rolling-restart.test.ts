@@ -9,6 +9,7 @@ import { CountingViewer } from '../support/counting-viewer.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { type Load, startLoad } from '../support/load.js';
 import { startApi, startWorker } from '../support/processes.js';
+import { expectNoStepBack } from '../support/progress.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -100,16 +101,7 @@ describe('a rolling restart under load', () => {
       expect(names().at(-1)).toBe('completed');
       expect(names()).not.toContain('stalled');
       expect(names()).not.toContain('retrying');
-      let attempt = 0;
-      let percent = 0;
-      for (const { event, data } of events) {
-        expect(data.attempt).toBeGreaterThanOrEqual(attempt);
-        if (data.attempt > attempt) percent = 0;
-        attempt = data.attempt;
-        if (event !== 'progress') continue;
-        expect(data.percent).toBeGreaterThanOrEqual(percent);
-        percent = data.percent;
-      }
+      const { attempt, percent } = expectNoStepBack(events);
       expect(percent).toBe(100);
       if (attempt > 1) handedBack++;
     }

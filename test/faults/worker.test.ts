@@ -4,6 +4,7 @@ import { clientOf, type StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
 import { startApi, startWorker, type TestProcess } from '../support/processes.js';
+import { expectNoStepBack } from '../support/progress.js';
 import { randomOfTest } from '../support/random-of-test.js';
 import { openRedis, startRedis, type TestRedis } from '../support/redis.js';
 import { openStream, type TestStream } from '../support/sse.js';
@@ -120,16 +121,7 @@ describe('when a worker dies', () => {
         expect(names().at(-1)).toBe(ends[0]);
         const offsets = events.map(({ id }) => Number(id!.split('-')[1]));
         expect(offsets).toEqual([...new Set(offsets)].sort((a, b) => a - b));
-        let attempt = 0;
-        let percent = 0;
-        for (const { event, data } of events) {
-          expect(data.attempt).toBeGreaterThanOrEqual(attempt);
-          if (data.attempt > attempt) percent = 0;
-          attempt = data.attempt;
-          if (event !== 'progress') continue;
-          expect(data.percent).toBeGreaterThanOrEqual(percent);
-          percent = data.percent;
-        }
+        expectNoStepBack(events);
       }
     });
 
