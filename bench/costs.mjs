@@ -3,14 +3,13 @@
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { channelKeys } from '../dist/shared/channel/keys.js';
-import { createPublisher } from '../dist/shared/channel/publisher.js';
 import { channelScripts } from '../dist/shared/channel/scripts.js';
 import { createKeyspace } from '../dist/shared/keyspace.js';
-import { startHeadwayChannel } from './lib/channels.mjs';
+import { openPublisher, openViewers, startHeadwayChannel } from './lib/channels.mjs';
 import { row } from './lib/goals.mjs';
 import { startHeadway } from './lib/installations.mjs';
 import { startNginx } from './lib/nginx.mjs';
-import { sleep, startMeasured, startRedis } from './lib/processes.mjs';
+import { sleep, startRedis } from './lib/processes.mjs';
 import { scaled } from './lib/sizes.mjs';
 import { stamp } from './lib/stamp.mjs';
 import { sumOf, treeOf } from './lib/tree.mjs';
@@ -66,18 +65,11 @@ async function deliver(side, viewers, look) {
   );
 }
 
-async function open(side, address) {
-  const viewers = await startMeasured('bench/lib/viewers.mjs', {});
-  viewers.send({ open: Array(VIEWERS).fill(address), opened: side.opened });
-  await viewers.next();
-  return viewers;
-}
-
 /** A viewer with a connection of its own to the API, and one behind nginx. */
 async function viewer() {
   const side = await startHeadwayChannel();
   const first = kernelBytes();
-  const direct = await open(side, side.url);
+  const direct = await openViewers(side, VIEWERS);
   await sleep(SETTLE_MS);
   // Both ends of a connection are on this machine.
   const kernel = (kernelBytes() - first) / VIEWERS / 2;
@@ -90,7 +82,7 @@ async function viewer() {
   if (nginx) {
     const look = () => ({ ...sumOf(treeOf(nginx.pid)), bytes: loopbackBytes() });
     const { rssBytes } = look();
-    const proxied = await open(side, nginx.url + side.path);
+    const proxied = await openViewers({ url: nginx.url + side.path, opened: side.opened }, VIEWERS);
     const memory = (look().rssBytes - rssBytes) / VIEWERS;
     const secure = await deliver(side, proxied, look);
     await proxied.stop();
@@ -112,14 +104,8 @@ async function viewer() {
 /** One process more that is subscribed to a channel. */
 async function subscriber() {
   const redis = await startRedis({ scripts: channelScripts });
-  const keyspace = createKeyspace('headway');
-  const publisher = createPublisher({
-    redis: redis.client,
-    keyspace,
-    logLength: 1000,
-    ttlMs: 3_600_000,
-    sharded: true,
-  });
+  const [name] = channelKeys(createKeyspace('headway'), CHANNEL);
+  const publisher = openPublisher(redis);
   const publish = async (count) => {
     const before = redis.cpuUs();
     for (let i = 0; i < count; i++) {
@@ -131,7 +117,7 @@ async function subscriber() {
   const connections = [];
   const subscribe = async () => {
     const connection = new Redis(redis.url);
-    await connection.ssubscribe(channelKeys(keyspace, CHANNEL)[0]);
+    await connection.ssubscribe(name);
     connections.push(connection);
   };
   await subscribe();

@@ -1,7 +1,6 @@
 // Many channels with a log and a state slot in one Redis, 1,000 of them watched: what an event costs, and the memory.
-import { createPublisher } from '../../dist/shared/channel/publisher.js';
 import { channelScripts } from '../../dist/shared/channel/scripts.js';
-import { createKeyspace } from '../../dist/shared/keyspace.js';
+import { openPublisher } from '../lib/channels.mjs';
 import { cpuOf, perUnit } from '../lib/cpu.mjs';
 import { inGroups } from '../lib/finished-jobs.mjs';
 import { startHeadway } from '../lib/installations.mjs';
@@ -20,13 +19,7 @@ export async function channels() {
     env: { CHANNEL_RULES: JSON.stringify(rules) },
     redis: { scripts: channelScripts },
   });
-  const publisher = createPublisher({
-    redis: side.redis.client,
-    keyspace: createKeyspace('headway'),
-    logLength: 1000,
-    ttlMs: 3_600_000,
-    sharded: true,
-  });
+  const publisher = openPublisher(side.redis);
   const publish = (i, message) =>
     publisher.publish(nameOf(i), { event: 'news', kind: 'log', data: { message, text: 'a'.repeat(100) } });
   const viewers = await startMeasured('bench/lib/viewers.mjs', {});

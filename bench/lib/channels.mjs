@@ -57,6 +57,16 @@ export async function startLoop() {
   });
 }
 
+/** Returns the publisher of channels that Headway's processes have. @param redis of `startRedis`, with `channelScripts` */
+export const openPublisher = (redis) =>
+  createPublisher({
+    redis: redis.client,
+    keyspace: createKeyspace('headway'),
+    logLength: 1000,
+    ttlMs: 3_600_000,
+    sharded: true,
+  });
+
 /** The real API, with viewers of the channel of one job. @param env further settings */
 export async function startHeadwayChannel(env = {}) {
   const { redis, api, settings } = await startHeadway({
@@ -70,13 +80,7 @@ export async function startHeadwayChannel(env = {}) {
     body: JSON.stringify({ name: 'tiny', options: { delayMs: 3_600_000 } }),
   });
   const job = await response.json();
-  const publisher = createPublisher({
-    redis: redis.client,
-    keyspace: createKeyspace('headway'),
-    logLength: 1000,
-    ttlMs: 3_600_000,
-    sharded: true,
-  });
+  const publisher = openPublisher(redis);
   return channel({
     name: 'Headway',
     redis,

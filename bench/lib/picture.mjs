@@ -30,14 +30,15 @@ export function drawCurves({ title, across, unit, xs, curves }) {
   const drawn = curves.map(({ name, values }, i) => {
     const points = values.map((value, n) => [atX(xs[n]).toFixed(1), atY(value).toFixed(1)]);
     const [x, y] = points.at(-1);
+    const label = `${name}, ${shown(values.at(-1))}`;
     const dots = points.map(([cx, cy]) => `<circle cx="${cx}" cy="${cy}" r="3" fill="${COLOURS[i]}"/>`);
     return [
       `<polyline points="${points.map((point) => point.join(',')).join(' ')}" fill="none" stroke="${COLOURS[i]}" stroke-width="2"/>`,
       ...dots,
       // A curve that ends early has others beside its end: its name is above.
-      ...(values.length < xs.length
-        ? [text(Number(x) + 4, Number(y) - 10, label(name, values), 'end', COLOURS[i])]
-        : [text(Number(x) + 10, Number(y) + 4, label(name, values), 'start', COLOURS[i])]),
+      values.length < xs.length
+        ? text(Number(x) + 4, Number(y) - 10, label, 'end', COLOURS[i])
+        : text(Number(x) + 10, Number(y) + 4, label, 'start', COLOURS[i]),
     ].join('');
   });
   return [
@@ -56,8 +57,6 @@ export function drawCurves({ title, across, unit, xs, curves }) {
 
 const text = (x, y, words, anchor = 'middle', fill = '#4b5563') =>
   `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}" fill="${fill}">${words}</text>`;
-
-const label = (name, values) => `${name}, ${shown(values.at(-1))}`;
 
 const shown = (value) => value.toLocaleString('en-US', { maximumFractionDigits: value < 100 ? 1 : 0 });
 
