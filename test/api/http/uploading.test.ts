@@ -43,57 +43,63 @@ function testUploads(urlOf: () => string, folderOf: () => string): void {
     return existsSync(tmp) ? readdirSync(tmp) : [];
   };
 
-  it.each([
-    ['raw', RAW, ''],
-    ['as a form', FORM, FORM_END],
-  ])(
-    "may take longer than Node's request timeout (%s), and keeps the connection usable",
-    async (_how, head, tail) => {
-      const { socket, answer } = await send(urlOf(), head(20 * 1024));
-      const begun = Date.now();
-      for (let sent = 0; sent < 20; sent++) {
-        await new Promise((resolve) => setTimeout(resolve, REQUEST_MS / 5));
-        socket.write('x'.repeat(1024));
-      }
-      socket.write(tail);
-      await until('it is answered', () => answer().includes('"sha256"'));
-      expect(Date.now() - begun).toBeGreaterThan(3 * REQUEST_MS);
-      expect(answer()).toMatch(/^HTTP\/1\.1 201 /);
-      // Node's limit applies again to the next request on the connection.
-      socket.write(
-        'POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{',
-      );
-      await until('it is ended', () => socket.destroyed);
-      expect(answer().match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 201', 'HTTP/1.1 408']);
-    },
-  );
+  const both = [
+    [RAW, ''],
+    [FORM, FORM_END],
+  ] as const;
 
-  it.each([
-    ['raw', RAW],
-    ['as a form', FORM],
-  ])('is ended when it makes no progress (%s)', async (_how, head) => {
-    const { socket, answer, done } = await send(urlOf(), head(1000));
-    socket.write('half');
-    await until('it has begun', () => leftovers().length > 0);
-    await until('it is answered', () => answer().includes('}'));
-    expect(answer()).toMatch(/^HTTP\/1\.1 408 /);
-    expect(answer()).toContain('"code":"upload-stalled"');
-    await until('nothing is left', () => leftovers().length === 0);
-    await done;
+  /** Sends the begin of a raw upload and of a form at the same time: these tests mostly wait. */
+  const sendBoth = (bytes: number) => Promise.all(both.map(([head]) => send(urlOf(), head(bytes))));
+
+  it("may take longer than Node's request timeout (raw and as a form), and keeps the connection usable", async () => {
+    await Promise.all(
+      both.map(async ([head, tail]) => {
+        const { socket, answer } = await send(urlOf(), head(20 * 1024));
+        const begun = Date.now();
+        for (let sent = 0; sent < 20; sent++) {
+          await new Promise((resolve) => setTimeout(resolve, REQUEST_MS / 5));
+          socket.write('x'.repeat(1024));
+        }
+        socket.write(tail);
+        await until('it is answered', () => answer().includes('"sha256"'));
+        expect(Date.now() - begun).toBeGreaterThan(3 * REQUEST_MS);
+        expect(answer()).toMatch(/^HTTP\/1\.1 201 /);
+        // Node's limit applies again to the next request on the connection.
+        socket.write(
+          'POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{',
+        );
+        await until('it is ended', () => socket.destroyed);
+        expect(answer().match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 201', 'HTTP/1.1 408']);
+      }),
+    );
   });
 
-  it.each([
-    ['raw', RAW],
-    ['as a form', FORM],
-  ])('is ended when it sends less than 1 KiB per second (%s)', async (_how, head) => {
-    const { socket, answer, done } = await send(urlOf(), head(1000));
-    const drip = setInterval(() => socket.write('x'), 100);
-    await until('it is answered', () => answer().includes('}'));
-    clearInterval(drip);
-    expect(answer()).toMatch(/^HTTP\/1\.1 408 /);
-    expect(answer()).toContain('less than 1 KiB per second');
+  it('is ended when it makes no progress (raw and as a form)', async () => {
+    const uploads = await sendBoth(1000);
+    for (const { socket } of uploads) socket.write('half');
+    await until('both have begun', () => leftovers().length === uploads.length);
+    for (const { answer } of uploads) {
+      await until('it is answered', () => answer().includes('}'));
+      expect(answer()).toMatch(/^HTTP\/1\.1 408 /);
+      expect(answer()).toContain('"code":"upload-stalled"');
+    }
     await until('nothing is left', () => leftovers().length === 0);
-    await done;
+    await Promise.all(uploads.map(({ done }) => done));
+  });
+
+  it('is ended when it sends less than 1 KiB per second (raw and as a form)', async () => {
+    const uploads = await sendBoth(1000);
+    const drip = setInterval(() => {
+      for (const { socket } of uploads) socket.write('x');
+    }, 100);
+    await until('both are answered', () => uploads.every(({ answer }) => answer().includes('}')));
+    clearInterval(drip);
+    for (const { answer } of uploads) {
+      expect(answer()).toMatch(/^HTTP\/1\.1 408 /);
+      expect(answer()).toContain('less than 1 KiB per second');
+    }
+    await until('nothing is left', () => leftovers().length === 0);
+    await Promise.all(uploads.map(({ done }) => done));
   });
 
   it('does not start with incomplete headers', async () => {
