@@ -175,7 +175,9 @@ describe('the dashboard', () => {
       'eu',
       'steps\nReport of May',
     ]);
-    await onEachScreen(page, async (screen) => expect(await findingsOf(page), screen).toEqual([]));
+    await onEachScreen(page, async (screen, rules) =>
+      expect(await findingsOf(page, { rules }), screen).toEqual([]),
+    );
     await takePictures(page, 'dashboard-jobs');
     await tag.fill('');
     await rowsAre(2);
