@@ -11,6 +11,7 @@ import { createKeyspace } from '../../../src/shared/keyspace.js';
 import type { SnapshotReader } from '../../../src/shared/lifecycle/snapshot.js';
 import { inShard, shardFor, shardOf } from '../../../src/shared/shards.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
+import { until } from '../../support/until.js';
 
 const keyspace = createKeyspace('t');
 const KEEP = createRetentionTimes({ KEEP_JOBS_MS: 60_000, GONE_JOBS_MS: 60_000 });
@@ -332,11 +333,17 @@ describe('the index', () => {
       async (_what, count, jobOf, filter, expected) => {
         await addMany(count, jobOf);
         let ids: string[] = [];
-        expect(
-          await longest(async () => {
-            ids = await walk({ ...WORST, ...filter });
-          }),
-        ).toBeLessThan(LONGEST_MS);
+        // Redis counts the time in which another process has its core, so one busy moment is no proof.
+        await until(
+          `no command takes ${LONGEST_MS} ms`,
+          async () => {
+            const ms = await longest(async () => {
+              ids = await walk({ ...WORST, ...filter });
+            });
+            return ms < LONGEST_MS;
+          },
+          10_000,
+        );
         expect(ids).toHaveLength(expected);
         expect(new Set(ids).size).toBe(expected);
       },
