@@ -78,9 +78,10 @@ async function expectRefused(response: Response, limit: string, max: number, cod
 describe('requests', () => {
   it('count for an address in all processes, whatever the cookie, and tell what remains', async () => {
     const by = caller();
-    const [first] = await Promise.all([send(by, 'GET', '/v1/definitions')]);
-    expect(first!.headers.get('ratelimit-policy')).toBe(`"requests";q=${LIMITS.requests};w=60`);
-    expect(first!.headers.get('ratelimit')).toMatch(/^"requests";r=29;t=[12]$/);
+    const begun = performance.now();
+    const first = await send(by, 'GET', '/v1/definitions');
+    expect(first.headers.get('ratelimit-policy')).toBe(`"requests";q=${LIMITS.requests};w=60`);
+    expect(first.headers.get('ratelimit')).toMatch(/^"requests";r=29;t=[12]$/);
     const rest = await Promise.all(
       Array.from({ length: 40 }, (_, i) =>
         send(
@@ -96,7 +97,8 @@ describe('requests', () => {
     );
     const refused = rest.filter(({ status }) => status === 429);
     // A unit comes back every two seconds.
-    expect(refused.length).toBeGreaterThanOrEqual(9);
+    const cameBack = Math.ceil((performance.now() - begun) / 2000);
+    expect(refused.length).toBeGreaterThanOrEqual(11 - cameBack);
     expect(refused.length).toBeLessThanOrEqual(11);
     await expectRefused(refused[0]!, 'requests', LIMITS.requests, 'rate-limited');
     for (const path of ['/healthz', '/', '/docs', '/client/index.js', '/openapi.json']) {
@@ -118,14 +120,23 @@ describe('requests', () => {
       return found.has(429);
     });
     expect(found).toEqual(new Set([404, 429]));
-    await expectRefused(await guess(), 'requests', LIMITS.requests, 'rate-limited');
     for (const path of [
+      '/v1/jobs/steps_none/events',
       '/stream?channel=none',
       '/Stream/?channel=none',
       '/V1/Jobs/none/Events/',
       '/v1/events//',
     ]) {
-      await expectRefused(await guess(path), 'requests', LIMITS.requests, 'rate-limited');
+      // A unit comes back every two seconds. A path with units of its own would have all of them.
+      let passed = 0;
+      const refused = await until(`${path} is refused`, async () => {
+        const answer = await guess(path);
+        if (answer.status === 429) return answer;
+        passed++;
+        return undefined;
+      });
+      await expectRefused(refused, 'requests', LIMITS.requests, 'rate-limited');
+      expect(passed, path).toBeLessThan(LIMITS.requests / 2);
     }
     // This is no stream.
     const other = await guess('/v1/schedules/events');
