@@ -7,6 +7,7 @@ import { type Headway, startHeadway } from '../support/headway.js';
 import { startWorker } from '../support/processes.js';
 import { Scrape } from '../support/prometheus.js';
 import { type Receiver, startReceiver } from '../support/receiver.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -388,7 +389,7 @@ describe('an API that cannot deliver webhooks', () => {
   afterEach(() => headway.stop());
 
   it('says that webhooks are disabled, and how to enable them', async () => {
-    headway = await startHeadway({ workers: 0 });
+    headway = await borrowHeadway();
     const webhook = { url: 'https://example.com/' };
     const response = await headway.client.post({ name: 'steps', data: STEPS, options: { webhook } });
     expect(response.status).toBe(400);
