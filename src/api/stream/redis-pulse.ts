@@ -26,17 +26,20 @@ export interface RedisPulseOptions {
  */
 export function watchPulse({ connections, needed, onCheck }: RedisPulseOptions): Service {
   const answeredAt = new Map(connections.map((redis) => [redis, performance.now()]));
-  const pending = new Set<Answering>();
+  /** When the pings were sent that are not answered yet. */
+  const sentAt = new Map<Answering, number>();
   let checkedAt = performance.now();
 
-  async function ping(redis: Answering): Promise<void> {
-    if (redis.status !== 'ready' || pending.has(redis)) return;
-    pending.add(redis);
+  async function ping(redis: Answering, now: number): Promise<void> {
+    // A ping whose connection has ended may never be answered or rejected, so it is not waited for.
+    const sent = sentAt.get(redis);
+    if (redis.status !== 'ready' || (sent !== undefined && now - sent < AWAY_MS)) return;
+    sentAt.set(redis, now);
     await redis.ping().then(
       () => answeredAt.set(redis, performance.now()),
       () => {},
     );
-    pending.delete(redis);
+    if (sentAt.get(redis) === now) sentAt.delete(redis);
   }
 
   const timer = setInterval(() => {
@@ -46,7 +49,7 @@ export function watchPulse({ connections, needed, onCheck }: RedisPulseOptions):
     if (pausedFor > PING_MS) for (const [redis, at] of answeredAt) answeredAt.set(redis, at + pausedFor);
     if (!needed()) return;
     checkedAt = now;
-    for (const redis of connections) void ping(redis);
+    for (const redis of connections) void ping(redis, now);
     onCheck([...answeredAt.values()].some((at) => now - at > AWAY_MS) || !connections.every(isReady));
   }, PING_MS);
   timer.unref();
