@@ -16,6 +16,6 @@ export async function until<T>(
     if (waited > timeoutMs)
       throw new Error(`not in ${timeoutMs} ms: ${typeof what === 'string' ? what : what()}`);
     // A condition that asks Redis or the API costs both of them CPU, which the tests beside this one need.
-    await new Promise((resolve) => setTimeout(resolve, Math.min(10 + waited / 20, 50)));
+    await new Promise((resolve) => setTimeout(resolve, Math.min(10 + waited / 20, 100)));
   }
 }
