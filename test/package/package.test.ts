@@ -99,7 +99,11 @@ export const helper = (ctx: JobContext): boolean => ctx.signal.aborted;
 /** Returns what a compiler of TypeScript prints about the project of a folder: nothing if its types are right. */
 async function complaints(compiler: string, folder: string): Promise<string> {
   const tsc = join(process.cwd(), 'node_modules', compiler, 'bin/tsc');
-  const { stdout, stderr } = await run(process.execPath, [tsc, '-p', folder]).catch((error) => error);
+  // Several threads would each check the types that they share.
+  const alone = compiler === 'typescript' ? [] : ['--singleThreaded'];
+  const { stdout, stderr } = await run(process.execPath, [tsc, '-p', folder, ...alone]).catch(
+    (error) => error,
+  );
   return stdout + stderr;
 }
 
