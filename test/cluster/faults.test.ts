@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Cluster } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createKeyspace } from '../../src/shared/keyspace.js';
 import { userRules } from '../../src/shared/permissions/needs.js';
@@ -26,7 +26,11 @@ const HALF_WAY_MS = 4500;
 const CHANNELS = Array.from({ length: 12 }, (_, i) => `public.${i}`);
 
 /** Internals of ioredis that its types leave out. */
-const internalsOf = (cluster: Cluster) => cluster as unknown as { clearNodesRefreshInterval(): void };
+const internalsOf = (cluster: Cluster) =>
+  cluster as unknown as {
+    clearNodesRefreshInterval(): void;
+    connectionPool: { getNodes(role?: string): Redis[] };
+  };
 
 describe('on a Redis Cluster', () => {
   let cluster: TestCluster;
@@ -295,6 +299,15 @@ describe('on a Redis Cluster', () => {
       lost.map((job) => openStream(client.events(job), { token: job.token })),
     );
     await takenOver(JOBS_KEY, ofJobs);
+    // The subscriber asks the separated master first, which names itself.
+    const { connectionPool } = internalsOf(subscriber.cluster);
+    const { getNodes } = connectionPool;
+    connectionPool.getNodes = (...args) => {
+      connectionPool.getNodes = getNodes;
+      const nodes = getNodes.apply(connectionPool, args);
+      const separated = nodes.filter(({ options }) => options.port === ofJobs.announced);
+      return separated.length > 0 ? separated : nodes;
+    };
     await until('commands reach the new master', () =>
       redis.hset(`${JOBS_KEY}:test`, 'field', 1).catch(() => false),
     );

@@ -83,10 +83,12 @@ describe('with Sentinel', () => {
       jobs.push(await client.start('steps', STEPS));
       viewers.push(await watch());
     }
-    await failOver(1, () => sentinels.watchers[0]!.call('SENTINEL', 'FAILOVER', sentinels.name));
+    await failOver(1, async () => {
+      await sentinels.watchers[0]!.call('SENTINEL', 'FAILOVER', sentinels.name);
+      // The old master runs on, as a replica. Nobody stays with it.
+      await until('no connection to the old master is left', async () => (await connectionsTo(0)) === 0);
+    });
     await sentinels.settled(1);
-    // The old master runs on, as a replica. Nobody stays with it.
-    await until('no connection to the old master is left', async () => (await connectionsTo(0)) === 0);
     await failOver(0, () => sentinels.nodes[1]!.kill('SIGKILL'));
 
     writeFileSync(file, '');
