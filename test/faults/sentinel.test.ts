@@ -73,14 +73,14 @@ describe('with Sentinel', () => {
     const jobs: StartedJob[] = [];
     /** Starts jobs, makes sure that they are on the replica, and lets another node become the master. */
     async function failOver(to: number, begin: () => Promise<unknown>): Promise<void> {
-      jobs.push(...(await Promise.all(upTo(5).map(() => client.start('steps', STEPS)))));
+      jobs.push(...(await Promise.all(upTo(5).map(() => client.startAgain('steps', STEPS)))));
       await sentinels.replicated();
       const before = lines();
       await begin();
       await until('the other node is the master', async () => (await sentinels.master()) === to);
       await until('the API is ready', isUp);
       await until('the viewer gets what the job reports now', () => lines() > before + 50);
-      jobs.push(await client.start('steps', STEPS));
+      jobs.push(await client.startAgain('steps', STEPS));
       viewers.push(await watch());
     }
     await failOver(1, async () => {
