@@ -192,7 +192,8 @@ it('ends connections that send nothing, and requests that are slow, too large or
   // The rapid reset attack (CVE-2023-44487).
   const attacker = await open(running);
   held = 0;
-  for (let i = 0; !attacker.closed && !attacker.destroyed && i < 20_000; i++) {
+  const resets = 4000;
+  for (let i = 0; !attacker.closed && !attacker.destroyed && i < resets; i++) {
     const stream = attacker.request({ ':path': '/held' });
     stream.on('error', () => {});
     stream.close(constants.NGHTTP2_CANCEL);
@@ -200,7 +201,7 @@ it('ends connections that send nothing, and requests that are slow, too large or
   }
   await Promise.all([silent, idleEnd]);
   await until('all connections have ended', async () => (await running.connections()) === 0);
-  expect(held).toBeLessThan(5000);
+  expect(held).toBeLessThan(resets);
   deaf.destroy();
 });
 
