@@ -21,7 +21,7 @@ function certificate() {
   const folder = temporaryFolder();
   const [cert, key] = [join(folder, 'tls.crt'), join(folder, 'tls.key')];
   const request =
-    'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost';
+    'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=localhost';
   execFileSync('openssl', [...request.split(' '), '-keyout', key, '-out', cert], { stdio: 'ignore' });
   return { TLS_CERT: cert, TLS_KEY: key };
 }

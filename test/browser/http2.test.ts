@@ -2,9 +2,9 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { startBrowser } from '../support/browser.js';
 import { createAuthority } from '../support/certificates.js';
-import { type Headway, startHeadway } from '../support/headway.js';
+import type { Headway } from '../support/headway.js';
 import { startApi, type TestProcess } from '../support/processes.js';
-import { openToAll } from '../support/rules.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { call } from '../support/tokens.js';
 import { until } from '../support/until.js';
 
@@ -26,7 +26,7 @@ describe('seven tabs with an EventSource each', () => {
   let browser: Browser;
   beforeAll(async () => {
     const { cert, key } = createAuthority().certify('DNS:localhost,IP:127.0.0.1');
-    [headway, browser] = await Promise.all([startHeadway({ workers: 0, env: openToAll }), startBrowser()]);
+    [headway, browser] = await Promise.all([borrowHeadway(), startBrowser()]);
     secure = await startApi({ ...headway.env, TLS_CERT: cert, TLS_KEY: key });
   });
   afterAll(async () => {
@@ -84,7 +84,7 @@ describe('seven tabs with an EventSource each', () => {
     await page.getByLabel(/^Count/).fill('3');
     await page.getByLabel(/^Interval/).fill('10');
     await page.getByRole('button', { name: 'Start the job' }).click();
-    await page.getByRole('article').getByText('Waiting: no workers running').first().waitFor();
+    await page.getByRole('article').getByText('Completed').first().waitFor();
     expect(complaints).toEqual([]);
   });
 
