@@ -8,6 +8,7 @@ import express from 'express';
 import { expect, it, onTestFinished } from 'vitest';
 import { answerClientErrors } from '../../../src/api/http/client-error.js';
 import { forBothVersions } from '../../../src/api/http/over-http2.js';
+import { exemptFromRequestTimeout } from '../../../src/api/http/request-timeout.js';
 import { createTurns, inTurns } from '../../../src/api/http/turns.js';
 import { boundUnreadBody } from '../../../src/api/http/unread-body.js';
 import { createTlsServer, type TlsServer } from '../../../src/api/tls/server.js';
@@ -50,6 +51,11 @@ app.post('/read', (req, res) => {
     res.end('read');
   });
   res.on('close', () => setImmediate(() => read.push(`${length}, end: ${ended}, complete: ${req.complete}`)));
+});
+/** An upload, which has a time limit of its own. */
+app.post('/upload', (req, res) => {
+  exemptFromRequestTimeout(req);
+  req.resume().on('end', () => res.end('stored'));
 });
 app.get('/large', (_req, res) => void res.end(Buffer.alloc(1_000_000)));
 let held = 0;
@@ -176,11 +182,15 @@ it('ends connections that send nothing, and requests that are slow, too large or
   await closed(invalid);
   expect(answer).toMatch(/^HTTP\/1\.1 400 .*"code":"invalid-request"/s);
 
+  const upload = (await open(running)).request({ ':method': 'POST', ':path': '/upload' });
+  upload.write('a part');
   const slow = (await open(running)).request({ ':method': 'POST', ':path': '/read' });
   slow.on('error', () => {});
   slow.write('not all');
   await closed(slow);
   expect(slow.rstCode).toBe(constants.NGHTTP2_CANCEL);
+  upload.end('the rest');
+  expect((await responseOf(upload)).text).toBe('stored');
   const session = await open(running);
   expect((await requestH2(session, 'GET', '/nothing')).status).toBe(404);
   const large = session.request({ ':path': '/nothing', large: 'x'.repeat(20_000) });
