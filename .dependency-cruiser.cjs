@@ -63,6 +63,7 @@ const ROOMS = {
       'overview',
       'routes',
       'stream',
+      'tls',
     ],
     audit: [],
     auth: ['http', 'limits'],
@@ -91,6 +92,7 @@ const ROOMS = {
     ],
     schedules: ['http', 'jobs', 'limits'],
     stream: ['auth', 'exchange', 'http', 'jobs', 'limits'],
+    tls: ['http'],
   },
 };
 

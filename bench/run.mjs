@@ -17,6 +17,8 @@ const BENCHMARKS = {
   storm:
     'The API is killed, and 5,000 viewers return with `Last-Event-ID`; the peer is better-sse with a Redis stream.',
   fanout: 'One channel with 1,000 viewers.',
+  http2:
+    'Viewers of one channel when the API serves HTTPS itself: seven on each connection of HTTP/2; the peer is HTTP/1.1, a connection each.',
   memory: 'The memory of the API for one of 5,000 viewers; the peer is better-sse.',
   list: 'A page of a million finished jobs; the peer filters what `getJobs` returns.',
   dashboard: 'The dashboard with 10,000 active jobs in Chromium.',

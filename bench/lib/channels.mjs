@@ -114,9 +114,12 @@ function channel(parts) {
   return side;
 }
 
-/** Opens viewers in a process of their own. Resolves to it when each has received what a viewer gets at once. */
-export async function openViewers(side, count) {
-  const viewers = await startMeasured('bench/lib/viewers.mjs', {});
+/**
+ * Opens viewers in a process of their own. Resolves to it when each has received what a viewer gets at once.
+ * @param client the script of the process
+ */
+export async function openViewers(side, count, client = 'bench/lib/viewers.mjs') {
+  const viewers = await startMeasured(client, {});
   await openMore(viewers, side, count);
   return viewers;
 }

@@ -2,7 +2,7 @@
 
 /** The subjects of the page and the settings of each, in the order of the page. */
 export const SUBJECTS = {
-  Service: ['PORT', 'HOST', 'PUBLIC_URL', 'DATA_DIR'],
+  Service: ['PORT', 'HOST', 'TLS_CERT', 'TLS_KEY', 'PUBLIC_URL', 'DATA_DIR'],
   Redis: [
     'REDIS_URL',
     'REDIS_CLUSTER',

@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import { HeadwayError } from '../shared/errors.js';
 import { RELEASE } from '../shared/process/version.js';
 import { withoutBasePath } from './http/base-path.js';
+import { closeConnectionAfter } from './http/over-http2.js';
 import { leavingRetryMs } from './stream/waves.js';
 
 const JSON_TYPE = 'application/json; charset=utf-8';
@@ -17,13 +18,9 @@ export function answerWhileStarting(publicPath: string): RequestListener {
     const [path = ''] = withoutBasePath(req.url ?? '', publicPath).split('?', 1);
     const isRead = req.method === 'GET' || req.method === 'HEAD';
     const send = (status: number, type: string, body: string, headers: Record<string, string> = {}): void => {
-      res.writeHead(status, {
-        ...headers,
-        'Content-Type': type,
-        'Cache-Control': 'no-store',
-        // A kept connection would stay with this process, although another one may be ready.
-        Connection: 'close',
-      });
+      // A kept connection would stay with this process, although another one may be ready.
+      closeConnectionAfter(res);
+      res.writeHead(status, { ...headers, 'Content-Type': type, 'Cache-Control': 'no-store' });
       res.end(body);
     };
     if (isRead && path === '/healthz') {

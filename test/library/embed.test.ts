@@ -1,5 +1,7 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createSecureServer, type Http2SecureServer } from 'node:http2';
+import { get } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -14,7 +16,10 @@ import {
 } from '../../src/api/headway.js';
 import { isHeadwayPath } from '../../src/api/http/embed.js';
 import { createWorker, type HeadwayWorker } from '../../src/worker/headway.js';
+import { CERTIFICATE, KEY } from '../support/certificate.js';
 import { clientOf, type StartedJob } from '../support/client.js';
+import { block } from '../support/documentation.js';
+import { connectH2, openH2Stream, requestH2 } from '../support/h2-viewer.js';
 import { temporaryFolder } from '../support/processes.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
 import { openStream } from '../support/sse.js';
@@ -138,6 +143,37 @@ describe('Headway embedded in an Express application', () => {
       const answer = await fetch(`${url}${path}`);
       expect([answer.status, await answer.text()]).toEqual([404, 'their own answer']);
     }
+  });
+
+  it('http2: serves HTTP/2 beside an application that serves HTTP/1.1', async () => {
+    const app = express().get('/own', (_req, res) => void res.send('theirs'));
+    const code = block('http2').replace(/^import .*$/m, '');
+    const own: Http2SecureServer = new Function(
+      ...['createSecureServer', 'cert', 'key', 'app', 'headway'],
+      `${code}; return server;`,
+    )(createSecureServer, CERTIFICATE, KEY, app, headway);
+    own.listen(0, '127.0.0.1');
+    await once(own, 'listening');
+    const at = `https://localhost:${(own.address() as AddressInfo).port}`;
+    const session = await connectH2(at);
+    onTestFinished(() => {
+      session.destroy();
+      own.close();
+    });
+    const body = JSON.stringify({ name: 'greet', data: { names: ['Ada'] } });
+    const started = await requestH2(session, 'POST', '/v1/jobs', body, {
+      'content-type': 'application/json',
+    });
+    expect(started.status).toBe(202);
+    const { links, token } = JSON.parse(started.text) as StartedJob;
+    const stream = await openH2Stream(session, `${links.events}?token=${token}`);
+    await stream.ended;
+    expect(stream.events.at(-1)).toMatchObject({ event: 'completed' });
+    expect((await requestH2(session, 'GET', '/their-page')).status).toBe(404);
+    const http1 = get(`${at}/own`, { rejectUnauthorized: false });
+    const [response] = (await once(http1, 'response')) as [IncomingMessage];
+    expect([response.httpVersion, response.statusCode]).toEqual(['1.1', 200]);
+    response.resume();
   });
 
   describe('jobs from the code of the application', () => {

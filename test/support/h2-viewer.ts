@@ -3,7 +3,7 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } f
 import { createParser } from 'eventsource-parser';
 import { until } from './until.js';
 
-/** Opens an HTTP/2 connection to a proxy whose certificate is its own. Resolves when both sides have agreed on HTTP/2. */
+/** Opens an HTTP/2 connection to a server whose certificate nobody has signed. Resolves when both sides have agreed on HTTP/2. */
 export async function connectH2(url: string): Promise<ClientHttp2Session> {
   const session = connect(url, { rejectUnauthorized: false });
   session.on('error', () => {});
@@ -41,6 +41,42 @@ export async function responseOf(stream: ClientHttp2Stream): Promise<H2Response>
   const [headers] = (await once(stream, 'response')) as [Record<string, unknown>];
   await ended;
   return { status: Number(headers[constants.HTTP2_HEADER_STATUS]), headers, text };
+}
+
+/** An open event stream of an HTTP/2 connection. */
+export interface H2Stream {
+  stream: ClientHttp2Stream;
+  status: number;
+  events: Array<{ id: string | undefined; event: string; data: string }>;
+  comments: string[];
+  /** The last reconnection time, in ms. */
+  retry(): number | undefined;
+  /** Resolves when either side has ended it. */
+  ended: Promise<void>;
+}
+
+/** Opens an event stream over an HTTP/2 connection. Resolves when it has its head. */
+export async function openH2Stream(
+  session: ClientHttp2Session,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<H2Stream> {
+  const stream = session.request({ ':path': path, accept: 'text/event-stream', ...headers });
+  stream.on('error', () => {});
+  const ended = new Promise<void>((resolve) => stream.once('close', () => resolve()));
+  const [events, comments]: [H2Stream['events'], string[]] = [[], []];
+  let retry: number | undefined;
+  const parser = createParser({
+    onEvent: ({ id, event = 'message', data }) => void events.push({ id, event, data }),
+    onComment: (comment) => void comments.push(comment),
+    onRetry: (ms) => {
+      retry = ms;
+    },
+  });
+  stream.setEncoding('utf8').on('data', (chunk) => parser.feed(chunk));
+  const [head] = (await once(stream, 'response')) as [Record<string, unknown>];
+  const status = Number(head[constants.HTTP2_HEADER_STATUS]);
+  return { stream, status, events, comments, retry: () => retry, ended };
 }
 
 export interface H2Viewer {

@@ -23,7 +23,7 @@ export const onAnswered = (res: ServerResponse, listener: Listener): void =>
 
 /**
  * Calls a listener once, when the HTTP server is done with a response: it was sent, its client has left, or its connection was
- * detached from it for a stream. A stream over TLS or HTTP/2 is not detached: its response is released when the stream ends.
+ * detached from it for a stream. A stream over TLS with HTTP/1 is not detached: its response is released when the stream ends.
  */
 export const onReleased = (res: ServerResponse, listener: Listener): void =>
   exchangeOf(res).released.on(listener);
@@ -33,8 +33,8 @@ export const onEnded = (res: ServerResponse, listener: Listener): void => exchan
 
 /**
  * Records that the stream of a request is open.
- * @param detached whether the connection has been detached from the response. Requests that follow on the same connection are
- *   then never answered (RFC 9112, section 9.6)
+ * @param detached whether the connection, or the stream of HTTP/2, has been detached from the response. Requests that follow on the
+ *   same connection of HTTP/1 are then never answered (RFC 9112, section 9.6)
  * @returns a function to call when the stream has ended. It does not keep the response in memory
  */
 export function noteStream(res: ServerResponse, detached: boolean): (end: StreamEnd) => void {
@@ -42,9 +42,11 @@ export function noteStream(res: ServerResponse, detached: boolean): (end: Stream
   answered.pass(OPENED);
   if (detached) {
     released.pass(OPENED);
-    const { socket } = res.req;
-    untrack(socket, res);
-    endAll(socket);
+    if (isHttp1(res)) {
+      const { socket } = res.req;
+      untrack(socket, res);
+      endAll(socket);
+    }
   }
   return (end) => ended.pass({ status: 200, how: 'stream ended', ...end });
 }

@@ -13,6 +13,8 @@ const KNOWN: Record<string, [status: number, code: ErrorCode, detail: string]> =
   HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'invalid-request', 'The chunk extensions are too large.'],
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'invalid-request', 'The request did not arrive in time.'],
 };
+/** Errors of a TLS handshake: also of a client that leaves during it. */
+const IN_TLS = /^(ERR_SSL_|ERR_TLS_|ECONNRESET$)/;
 
 /**
  * Answers requests that are not valid HTTP, or do not arrive in time, with a problem (RFC 9457). Node would send only a
@@ -25,8 +27,10 @@ export function answerClientErrors(server: Server, log: Logger, turns: Turns): v
 
   function answer(error: NodeJS.ErrnoException, connection: Duplex): void {
     const socket = connection as Socket & { _httpMessage?: { headersSent: boolean } | null };
-    // Another response has already started.
-    if (!socket.writable || socket._httpMessage?.headersSent) return void socket.destroy(error);
+    // Another response has already started, or there is no TLS to send one over.
+    if (!socket.writable || socket._httpMessage?.headersSent || IN_TLS.test(error.code ?? '')) {
+      return void socket.destroy(error);
+    }
     const [status, code, detail] = KNOWN[error.code ?? ''] ?? [
       400,
       'invalid-request',

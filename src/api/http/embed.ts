@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Express, Request, Response } from 'express';
+import type { Express, Request } from 'express';
 import { withoutBasePath } from './base-path.js';
+import { forBothVersions } from './over-http2.js';
 
 /** A request handler as Express (any version) and similar frameworks call it. */
 export type Handler = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
@@ -19,6 +20,7 @@ export const isHeadwayPath = (url: string): boolean => HEADWAY_PATHS.test(url);
  * @param publicPath the path of `PUBLIC_URL`, which a proxy may have left in the request
  */
 export function embed(app: Express, publicPath: string): Handler {
+  const handle = forBothVersions(app);
   return (req, res, next) => {
     if (!isHeadwayPath(withoutBasePath(req.url ?? '', publicPath))) return next();
     const own = req as unknown as Request;
@@ -26,7 +28,7 @@ export function embed(app: Express, publicPath: string): Handler {
     const restore = saveState(own, res);
     // Express 4 stores the parsed query on the request. Our version computes it from the URL.
     Reflect.deleteProperty(own, 'query');
-    app(own, res as unknown as Response, (error?: unknown) => {
+    handle(req, res, (error?: unknown) => {
       restore();
       next(error);
     });

@@ -49,6 +49,7 @@ function createLine(
   audited: { act: Act; audit: AuditLog } | undefined,
 ): (outcome: Outcome) => void {
   const { method, socket } = req;
+  const isHttp2 = req.httpVersionMajor >= 2;
   const template = templateOf(req);
   const url = req.url.length > MAX_URL ? `${req.url.slice(0, MAX_URL)}…` : req.url;
   const address = level || audited ? addressOf(req) : undefined;
@@ -74,8 +75,8 @@ function createLine(
         status,
         code,
         ms,
-        // With the head of the response.
-        bytes: socket.bytesWritten - sentBefore,
+        // With the head of the response. Over HTTP/2, Node does not count them for each request.
+        bytes: isHttp2 ? undefined : socket.bytesWritten - sentBefore,
         events,
         caller,
         address,

@@ -21,6 +21,9 @@ export function exemptFromRequestTimeout({ socket }: IncomingMessage): () => voi
   return () => void exempt.delete(socket);
 }
 
+/** Whether a request may take longer than the request timeout. */
+export const isExemptFromRequestTimeout = ({ socket }: IncomingMessage): boolean => exempt.has(socket);
+
 /** A listener could not keep other listeners, such as those of the application, from closing the connection. */
 function ignoreTimeouts(server: Server): void {
   const emit = server.emit as (event: string | symbol, ...args: unknown[]) => boolean;

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RequestHandler } from 'express';
 import { onReleased } from '../exchange/exchange.js';
+import { closeConnectionAfter } from './over-http2.js';
 
 /** How often requests in progress are counted, in ms. */
 const LOOK_MS = 50;
@@ -20,7 +21,7 @@ export class Serving {
   readonly handler: RequestHandler = (_req, res, next) => {
     this.inFlight.add(res);
     onReleased(res, () => this.inFlight.delete(res));
-    if (this.closing) res.setHeader('Connection', 'close');
+    if (this.closing) closeConnectionAfter(res);
     next();
   };
 
@@ -36,7 +37,7 @@ export class Serving {
   drain(ready = false): void {
     this.draining = !ready;
     this.closing = true;
-    for (const res of this.inFlight) if (!res.headersSent) res.setHeader('Connection', 'close');
+    for (const res of this.inFlight) if (!res.headersSent) closeConnectionAfter(res);
   }
 
   /**

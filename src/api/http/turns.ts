@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import { http2StreamOf } from './over-http2.js';
 
 /** How long work is done in a turn, in ms. */
 const TURN_MS = 2;
@@ -46,5 +47,7 @@ export const inTurns =
   (request, response) =>
     turns(() => {
       // Nobody would notice the end of a connection that has ended while the request waited.
-      if (!request.destroyed && !response.closed) handle(request, response);
+      if (!request.destroyed && !response.closed && !http2StreamOf(response)?.closed) {
+        handle(request, response);
+      }
     });

@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import type { ServerHttp2Stream } from 'node:http2';
 import type { NextFunction, Request, Response } from 'express';
+import { http2StreamOf } from './over-http2.js';
 
 /** How long a client may continue to send after it was answered, in ms. */
 const LINGER_MS = 5000;
@@ -18,10 +20,21 @@ let countedAt = performance.now();
  */
 export function boundUnreadBody(req: Request, res: Response, next: NextFunction): void {
   const { 'content-length': length = '0', 'transfer-encoding': coding } = req.headers;
-  // Before Node's own listener. HTTP/2 has a flow control for each request.
-  if ((coding !== undefined || length !== '0') && req.httpVersionMajor < 2)
-    res.prependOnceListener('finish', () => discard(req));
+  if (coding !== undefined || length !== '0') {
+    const stream = http2StreamOf(res);
+    if (stream) stream.once('finish', () => endHttp2(req, stream));
+    // Before Node's own listener.
+    else res.prependOnceListener('finish', () => discard(req));
+  }
   next();
+}
+
+/** Tells the client to send no more (RFC 9113, section 8.1). The stream closes when what has arrived is read. */
+function endHttp2(req: IncomingMessage, stream: ServerHttp2Stream): void {
+  if (req.complete) return;
+  stream.close();
+  req.unpipe();
+  req.resume();
 }
 
 function discard(req: IncomingMessage): void {

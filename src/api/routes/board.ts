@@ -7,6 +7,7 @@ import { queueNameOf, shardOf } from '../../shared/shards.js';
 import type { Access } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import { basePath } from '../http/base-path.js';
+import { forBothVersions } from '../http/over-http2.js';
 import { allowInlineStyles } from '../http/pages.js';
 
 /** The path of the board. */
@@ -32,14 +33,14 @@ interface BoardParams {
 /** Bull Board with all queues, for admins. It is loaded at the first request, because loading it takes a tenth of the start-up time. */
 export function boardRoutes(options: BoardOptions): Router {
   const { shards } = options.keyspace;
-  let board: Promise<Express> | undefined;
+  let board: Promise<ReturnType<typeof forBothVersions>> | undefined;
   let shown = 0;
   const router = Router();
   router.use(requireAdmin, allowOwnBase, allowInlineStyles, atBasePath, async (req, res, next) => {
     // Other processes may have added shards.
     if (shown !== shards.known) board = undefined;
     shown = shards.known;
-    board ??= openBoard(options);
+    board ??= openBoard(options).then(forBothVersions);
     (await board)(req, res, next);
   });
   return router;

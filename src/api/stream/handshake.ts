@@ -1,11 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerHttp2Stream } from 'node:http2';
 import { Socket } from 'node:net';
 import type { Sink } from '../../shared/channel/subscription.js';
 import { streamBytes } from '../../shared/metrics/stream-metrics.js';
 import { noteStream, type StreamEnd } from '../exchange/exchange.js';
+import { http2StreamOf } from '../http/over-http2.js';
 import { boundUnsent } from './socket-bound.js';
 
-/** The sink of an open stream: a socket, or a response. */
+/** The sink of an open stream: a socket, a stream of HTTP/2, or a response. */
 export interface StreamSink extends Sink {
   readonly destroyed: boolean;
   destroy(): void;
@@ -49,7 +51,8 @@ export const STREAM_HEADERS = {
  * A pipelined request is answered after the request before it. Requests after a stream are never answered on its
  * connection (RFC 9112, section 9.6), so the promise of a stream among them stays pending.
  *
- * If the connection is not plain HTTP/1 (TLS, HTTP/2, a test double), the response itself is the sink.
+ * Over HTTP/2, frames are written to the stream of the request. If the connection is neither (TLS with HTTP/1, a test double),
+ * the response itself is the sink.
  * @param res its headers (such as those of CORS) are sent as well
  * @param head the first bytes of the body
  * @returns `undefined` when the viewer has disconnected
@@ -60,7 +63,10 @@ export async function openStream(
   head: string,
   on: SinkEvents,
 ): Promise<StreamSink | undefined> {
+  const http2 = http2StreamOf(res);
+  if (http2?.closed) return undefined;
   for (const [name, value] of Object.entries(STREAM_HEADERS)) res.setHeader(name, value);
+  if (http2) return started(req, res, openHttp2(req, res, http2, head), head, on);
   const plain = req.socket.constructor === Socket && req.httpVersionMajor === 1 && canRelease(parserOf(req));
   if (plain) {
     res.setHeader('Connection', 'close');
@@ -71,14 +77,20 @@ export async function openStream(
   if (res.socket || req.httpVersionMajor !== 1) res.write(head);
   else await new Promise((resolve) => res.write(head, resolve));
   const parser = parserOf(req);
-  let sink: OwnSink;
-  if (plain && canRelease(parser)) {
-    sink = release(req, res, parser);
-  } else {
-    sink = res;
-    res.on('drain', onDrain);
-    res.on('close', onClose);
-  }
+  if (plain && canRelease(parser)) return started(req, res, release(req, res, parser), head, on);
+  res.on('drain', onDrain);
+  res.on('close', onClose);
+  return started(req, res, res, head, on);
+}
+
+/** Prepares the sink of a stream whose head has been sent. */
+function started(
+  req: IncomingMessage,
+  res: ServerResponse,
+  sink: OwnSink,
+  head: string,
+  on: SinkEvents,
+): StreamSink | undefined {
   sink[record] = { end: noteStream(res, sink !== res), events: 0 };
   if (sink.destroyed || req.socket.destroyed) return undefined;
   streamBytes.only.value += Buffer.byteLength(head);
@@ -158,6 +170,31 @@ function release(req: IncomingMessage, res: ServerResponse, parser: Parser): Soc
   return socket;
 }
 
+/**
+ * Sends the head, and releases the request and the response. The response is not used to send it: it would wait for trailers when
+ * the stream ends.
+ */
+function openHttp2(
+  req: IncomingMessage,
+  res: ServerResponse,
+  stream: ServerHttp2Stream,
+  head: string,
+): ServerHttp2Stream {
+  stream.respond({ ...res.getHeaders(), ':status': 200 });
+  stream.write(head);
+  // Node's compatibility API keeps both on the stream, and ignores its events without them.
+  const own = stream as unknown as Record<symbol, unknown>;
+  for (const key of Object.getOwnPropertySymbols(stream)) {
+    if (own[key] === req || own[key] === res) own[key] = undefined;
+  }
+  stream.on('drain', onDrain);
+  stream.on('close', onClose);
+  stream.on('error', onError);
+  // Otherwise the stream would keep what its client has not taken.
+  stream.on('aborted', onEnd);
+  return stream;
+}
+
 /** Aborts a later request on the same connection whose body is incomplete, because the rest is never read. */
 function abandon(incoming: IncomingMessage | null, req: IncomingMessage): void {
   if (!incoming || incoming === req || incoming.complete) return;
@@ -177,11 +214,13 @@ function onClose(this: OwnSink): void {
   this[events]?.onClose(this);
   const own = this[record];
   if (!own) return;
-  const { writableEnded } = this as unknown as { writableEnded: boolean };
-  own.end({ reason: own.reason ?? (writableEnded ? 'completed' : 'disconnected'), events: own.events });
+  // Node ends a stream of HTTP/2 that its client has reset.
+  const { writableEnded, aborted } = this as unknown as { writableEnded: boolean; aborted?: boolean };
+  const isCompleted = writableEnded && !aborted;
+  own.end({ reason: own.reason ?? (isCompleted ? 'completed' : 'disconnected'), events: own.events });
 }
 
-function onEnd(this: Socket): void {
+function onEnd(this: StreamSink): void {
   this.destroy();
 }
 

@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express';
 import { writeTo } from '../../shared/channel/subscription.js';
 import { HeadwayError } from '../../shared/errors.js';
+import { closeConnectionAfter } from '../http/over-http2.js';
 import type { AdmittedStream, StreamKind } from './admission.js';
 import { HEARTBEAT, WAITING } from './frames.js';
 import {
@@ -148,7 +149,9 @@ export class PendingStream {
       const frames = Buffer.from(retry(inMs));
       return sendPollAnswer(this.res, { isJson: this.poll.isJson, frames, after: this.lastEventId ?? '' });
     }
-    this.res.writeHead(200, { ...STREAM_HEADERS, Connection: 'close' });
+    // The next connection may lead to another process.
+    closeConnectionAfter(this.res);
+    this.res.writeHead(200, STREAM_HEADERS);
     this.res.end(retry(inMs));
   }
 }

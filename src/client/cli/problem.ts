@@ -18,9 +18,19 @@ export function explain(error: unknown): string | undefined {
   const { code, status, message, problem } = error;
   const details = problem.errors?.map(({ pointer, detail }) => `${pointer}: ${detail}`.replace(/^: /, ''));
   const text = safeLine(details?.length ? details.join('; ') : message);
+  if (isUntrusted(error)) return `${text} ${UNTRUSTED}`;
   if (status === 0) return `${text} Is the service running? Set its address with --url or HEADWAY_URL.`;
   const hint = HINTS[code];
   return hint ? `${text} ${hint}` : text;
+}
+
+const UNTRUSTED =
+  'Its certificate is not trusted. If its authority is private, set NODE_EXTRA_CA_CERTS to the PEM file of the authority.';
+
+/** Whether the service was not reached because the authority of its certificate is unknown. */
+function isUntrusted({ cause }: ProblemError): boolean {
+  const { code } = (cause as { cause?: { code?: unknown } } | undefined)?.cause ?? {};
+  return typeof code === 'string' && /^(SELF_SIGNED_|UNABLE_TO_(VERIFY|GET_ISSUER)|DEPTH_ZERO_)/.test(code);
 }
 
 const HINTS: Record<string, string> = {

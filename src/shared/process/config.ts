@@ -19,6 +19,7 @@ import { shardSettings } from './shard-settings.js';
 import { shedSettings } from './shed-settings.js';
 import { stopSettings } from './stop-settings.js';
 import { storageSettings } from './storage-settings.js';
+import { tlsSettings } from './tls-settings.js';
 
 const int = (min: number, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(min).max(max);
 
@@ -33,6 +34,7 @@ const day = 24 * 60 * minute;
 export const configSchema = z.object({
   PORT: int(0, 65535).default(3000).describe('Port the API listens on. `0` picks a free port.'),
   HOST: z.string().min(1).default('127.0.0.1').describe('Address the API listens on.'),
+  ...tlsSettings,
   ...redisSettings,
   KEY_PREFIX: z
     .string()

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { connect as connectHttp2, constants, createServer as createHttp2Server } from 'node:http2';
 import { type AddressInfo, connect } from 'node:net';
 import { setImmediate as turnOver } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -93,6 +94,39 @@ describe('work in turns', () => {
     for (const work of waiting) work();
     await once(here.socket, 'end');
     expect(handled).toEqual(['/here']);
+    server.close();
+  });
+
+  it('leaves out requests of HTTP/2 that were reset while they waited', async () => {
+    const handled: string[] = [];
+    const waiting: (() => void)[] = [];
+    const handle = inTurns(
+      (work) => void waiting.push(work),
+      (request, response) => {
+        handled.push(request.url!);
+        response.end();
+      },
+    );
+    const server = createHttp2Server()
+      .on('request', handle as never)
+      .listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const session = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const ask = async (path: string) => {
+      const asked = once(server, 'request');
+      const stream = session.request({ ':path': path });
+      stream.on('error', () => {});
+      return { stream: stream.resume(), response: (await asked)[1] };
+    };
+    const gone = await ask('/gone');
+    const here = await ask('/here');
+    const closed = once(gone.response, 'close');
+    gone.stream.close(constants.NGHTTP2_CANCEL);
+    await closed;
+    for (const work of waiting) work();
+    await once(here.stream, 'close');
+    expect(handled).toEqual(['/here']);
+    session.close();
     server.close();
   });
 });

@@ -1,11 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { explain } from '../../../src/client/cli/problem.js';
 import { progressBar, progressText } from '../../../src/client/cli/terminal/bar.js';
 import { createPaint, hasColours } from '../../../src/client/cli/terminal/colour.js';
 import { columnsOf, cut, pad, safeJson, safeLine, safeLines } from '../../../src/client/cli/terminal/text.js';
 import { clock, span } from '../../../src/client/cli/terminal/units.js';
+import { unreachable } from '../../../src/client/errors.js';
 import { amount, bytes } from '../../../src/client/format.js';
 import type { Progress } from '../../../src/client/types.js';
+
+it('a service whose certificate is not trusted is told from one that does not run', () => {
+  const failed = (code: string) => explain(unreachable('https://h/', { cause: { code } }));
+  for (const code of ['SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE']) {
+    expect(failed(code)).toMatch(/^Cannot reach https:\/\/h\/ .* not trusted.* NODE_EXTRA_CA_CERTS/);
+  }
+  expect(failed('ECONNREFUSED')).toMatch(/Is the service running/);
+});
 
 /** Malicious texts. */
 const wild = fc
