@@ -164,10 +164,8 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
     watchOwnJobs: (watch) =>
       watchTopic(pool, { kind: 'jobs', name: 'mine' }, watch as WatchOptions<ReadEvent>),
 
-    watchChannel: <T>(name: string, watch?: ChannelOptions<T>) =>
-      new Channels<T>(pool, [name], watch),
-    watchChannels: <T>(names: string[], watch?: ChannelOptions<T>) =>
-      new Channels<T>(pool, names, watch),
+    watchChannel: <T>(name: string, watch?: ChannelOptions<T>) => new Channels<T>(pool, [name], watch),
+    watchChannels: <T>(names: string[], watch?: ChannelOptions<T>) => new Channels<T>(pool, names, watch),
 
     async publish(channel, event, how = {}) {
       const { signal, onRetry, idempotencyKey = randomKey() } = how;

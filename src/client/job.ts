@@ -2,15 +2,7 @@ import { JobCancelledError, JobFailedError, type ProblemError } from './errors.j
 import { call, rootPath, type ServiceOptions } from './http.js';
 import type { Status } from './stream.js';
 import { invalidIdProblem, isTerminal, type Pool, type Topic } from './topic.js';
-import type {
-  CarriedTypes,
-  JobEvent,
-  JobLinks,
-  JobState,
-  JobView,
-  NoEvents,
-  Progress,
-} from './types.js';
+import type { CarriedTypes, JobEvent, JobLinks, JobState, JobView, NoEvents, Progress } from './types.js';
 import { callListener, iterate, watchTopic } from './watch.js';
 
 /** Listeners for one job. */

@@ -278,7 +278,7 @@ describe('the client in a browser', () => {
     expect(result).toMatchObject({ bytes: 5 });
   });
 
-  it.each(['react', 'vue', 'svelte'])('shows a job with %s, cancels it and runs it again', async (framework) => {
+  it.each(['react', 'vue', 'svelte'])('shows a job with %s, cancels and reruns it', async (framework) => {
     const { id } = await start(80, 60);
     const page = await open(`/${framework}#${id}`);
     const percent = async (): Promise<number> => Number(await page.locator('progress').getAttribute('value'));

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
-import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Readable } from 'svelte/store';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { Ref } from 'vue';
 import { z } from 'zod';
 import type { Headway } from '../../src/api/headway.js';
@@ -24,7 +24,11 @@ import {
 import type { JobProgress, UsedJob, useJob as useReactJob } from '../../src/client/react/index.js';
 import type { jobStore } from '../../src/client/svelte/index.js';
 import type { WatchedJob } from '../../src/client/view.js';
-import type { useJob as useVueJob, UsedJob as UsedVueJob, JobProgress as VueJobProgress } from '../../src/client/vue/index.js';
+import type {
+  UsedJob as UsedVueJob,
+  useJob as useVueJob,
+  JobProgress as VueJobProgress,
+} from '../../src/client/vue/index.js';
 import { defineJob, type JobContext, type JobDefinition } from '../../src/shared/jobs/definition.js';
 import type { Jsonify as ServiceJsonify } from '../../src/shared/jobs/types.js';
 import type checksum from '../../src/worker/jobs/checksum.js';
@@ -54,7 +58,13 @@ type Exact<T> =
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
 
 /** A schema of any library that implements Standard Schema, with an input that differs from its output. */
-declare const lines: StandardSchemaV1<{ text: string }, { lines: string[] }>;
+const lines: StandardSchemaV1<{ text: string }, { lines: string[] }> = {
+  '~standard': {
+    version: 1,
+    vendor: 'own',
+    validate: (value) => ({ value: { lines: String((value as { text: unknown }).text).split('\n') } }),
+  },
+};
 
 const jobs = {
   shop: defineJob({
@@ -91,7 +101,13 @@ const jobs = {
       return { at: new Date(), prices: new Map([['tea', 3]]), count: 1 };
     },
   }),
-  count: defineJob({ name: 'count', input: lines, result: lines, run: ({ lines }) => ({ text: lines.join() }) }),
+  count: defineJob({
+    name: 'count',
+    input: lines,
+    result: lines,
+    run: ({ lines }) => ({ text: lines.join() }),
+  }),
+  dated: defineJob({ name: 'dated', input: z.object({ at: z.date() }), result: z.null(), run: () => null }),
   ping: defineJob({
     name: 'ping',
     input: z.object({ times: z.number().optional() }),
@@ -154,7 +170,7 @@ describe('the types of the client', () => {
   });
 
   it('have the names in the definitions, of an object, an array, a module or with others', () => {
-    expectTypeOf<NameOf<typeof jobs>>().toEqualTypeOf<'buy-all' | 'count' | 'ping'>();
+    expectTypeOf<NameOf<typeof jobs>>().toEqualTypeOf<'buy-all' | 'count' | 'dated' | 'ping'>();
     const list = [jobs.shop, jobs.ping, './more-jobs'] as const;
     expectTypeOf<NameOf<typeof list>>().toEqualTypeOf<'buy-all' | 'ping'>();
     expectTypeOf<NameOf<[typeof jobs.ping, typeof steps]>>().toEqualTypeOf<'ping' | 'steps'>();
@@ -166,11 +182,11 @@ describe('the types of the client', () => {
     interface Both extends KindsOf<typeof jobs> {
       add: { data: { a: number }; result: { sum: number }; events: { carry: number } };
     }
-    expectTypeOf<NameOf<Both>>().toEqualTypeOf<'buy-all' | 'count' | 'ping' | 'add'>();
+    expectTypeOf<NameOf<Both>>().toEqualTypeOf<'buy-all' | 'count' | 'dated' | 'ping' | 'add'>();
     expectTypeOf<JobOf<'buy-all', Both>>().toEqualTypeOf<Buying>();
     expectTypeOf<EventsOf<Both, 'add'>>().toEqualTypeOf<{ carry: number }>();
     expectTypeOf<JobOf<'steps'>>().toEqualTypeOf<Job<{ steps: number }>>();
-    expect(Object.keys(jobs)).toEqual(['shop', 'count', 'ping']);
+    expect(Object.keys(jobs)).toEqual(['shop', 'count', 'dated', 'ping']);
   });
 
   it('check data as the service gets it from JSON, and refuse what JSON cannot hold', () => {
@@ -259,11 +275,14 @@ describe('the types of the client', () => {
       const job = await headway.startJob(jobs.shop, { items: [] });
       for await (const event of headway.watch(job)) {
         if (event.event === 'completed') expectTypeOf(event.data.result).toEqualTypeOf<Purchase>();
-        if (event.event === 'bought') expectTypeOf(event.data.data).toEqualTypeOf<{ item: string; at: string }>();
+        if (event.event === 'bought')
+          expectTypeOf(event.data.data).toEqualTypeOf<{ item: string; at: string }>();
         if (event.event === 'progress') expectTypeOf(event.data.percent).toEqualTypeOf<number | null>();
       }
       // @ts-expect-error the schema takes a text
       await headway.startJob(jobs.shop, { items: [], by: new Date() });
+      // @ts-expect-error a schema that accepts only dates gets none from JSON
+      await headway.startJob(jobs.dated, { at: new Date() });
       expectTypeOf((await headway.cancel(job)).result).toEqualTypeOf<Purchase | undefined>();
       expectTypeOf((await headway.list()).jobs[0]!.progress).toExtend<{ percent: number | null } | null>();
       // The page gets the started job, with its types.

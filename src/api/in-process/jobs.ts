@@ -204,7 +204,9 @@ export function createLocalJobs(options: LocalJobsOptions): HeadwayJobs {
       if (!channel.over) yield* viewers.follow(channel, after, signal) as AsyncGenerator<JobEvent<R, E>>;
     },
     cancel: <R>(job: JobReference<R, unknown>) =>
-      answered(async () => (await actions.view(await actions.cancel(await known(job)), base)) as object as JobNow<R>),
+      answered(
+        async () => (await actions.view(await actions.cancel(await known(job)), base)) as object as JobNow<R>,
+      ),
     list: ({ owner, from, to, ...filter } = {}) =>
       answered(async () => {
         const query = await parseListQuery({ ...filter, from: timeOf(from), to: timeOf(to) }, maxValues);

@@ -31,13 +31,15 @@ export interface Execution {
   drop(): void;
 }
 
-/**
- * Creates the execution of a job in this thread.
- * @param options.services for built-in jobs with `internal: true`
- */
+export interface LocalExecutionOptions extends Omit<ReportingOptions, 'stages' | 'events'> {
+  /** For built-in jobs with `internal: true`. */
+  services?: InternalServices | undefined;
+}
+
+/** Creates the execution of a job in this thread. */
 export function createLocalExecution(
   definition: JobDefinition,
-  { services, ...options }: Omit<ReportingOptions, 'stages' | 'events'> & { services?: InternalServices | undefined },
+  { services, ...options }: LocalExecutionOptions,
 ): Execution {
   const reporting = createReporting({ ...options, stages: definition.stages, events: definition.events });
   return {

@@ -51,7 +51,11 @@ describe('the registry', () => {
       PLAIN.replace('run:', 'events: { progress: anything }, run:'),
       /events\.progress: the type "progress" is reserved/,
     ],
-    ['has an event without a schema', PLAIN.replace('run:', 'events: { sold: {} }, run:'), /events\.sold: must/],
+    [
+      'has an event without a schema',
+      PLAIN.replace('run:', 'events: { sold: {} }, run:'),
+      /events\.sold: must/,
+    ],
     ['has no run', PLAIN.replace('run: async', 'runs: async'), /run/],
     [
       'has a misspelt option in defaults',
