@@ -214,7 +214,7 @@ describe('the client in a browser', () => {
     const two = await open(`/react#${id}`);
     await two.getByText('40 steps of 100 ms').waitFor();
     for (const tab of [one, two]) {
-      await tab.getByText('completed').waitFor();
+      await tab.locator('output').getByText('completed').waitFor();
       expect(await tab.getByRole('listitem').count()).toBe(1);
     }
   });
