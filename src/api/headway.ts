@@ -11,6 +11,7 @@ export type { Action, Asker, Authorize } from '../shared/auth/authorize.js';
 export { HeadwayError } from '../shared/errors.js';
 export { DataFormatError } from '../shared/format/format.js';
 export { defineJob } from '../shared/jobs/definition.js';
+export type { JobEvent } from '../shared/jobs/events/types.js';
 export { RegistryError } from '../shared/jobs/registry.js';
 export { metricsRegistry } from '../shared/metrics/registry.js';
 export { ConfigError } from '../shared/process/config.js';
@@ -21,12 +22,12 @@ export type {
   HeadwayJobs,
   JobNow,
   JobOwner,
+  JobReference,
   ListOptions,
   StartedJob,
   StartOptions,
   WatchOptions,
 } from './in-process/jobs.js';
-export type { WatchedEvent } from './in-process/viewer.js';
 
 export interface HeadwayOptions extends LibraryOptions {
   /** The authorization hook. It is asked before tokens and rules decide. */

@@ -1,10 +1,10 @@
 import { type ChannelOptions, Channels } from './channel.js';
 import { baseUrl, call, type RetryListener, type ServiceOptions } from './http.js';
 import { Job, type JobListeners, type WatchJobOptions } from './job.js';
-import type { DataOf, JobMap, Jobs, ResultOf } from './jobs.js';
+import type { DataOf, EventsOf, JobMap, Jobs, NameOf, ResultOf } from './jobs.js';
 import { createLazyPool } from './lazy-pool.js';
 import { createSharedPool } from './shared-pool.js';
-import type { JobOptions, OwnJobEvent, UploadedFile } from './types.js';
+import type { CarriedTypes, JobOptions, NoEvents, OwnJobEvent, UploadedFile } from './types.js';
 import { type Upload, upload, uploadAll, type WithFiles } from './upload.js';
 import { type ReadEvent, type WatchOptions, watchTopic } from './watch.js';
 
@@ -25,7 +25,7 @@ export interface ClientOptions extends ServiceOptions {
 }
 
 /** Options of a start: `options` of `POST /v1/jobs`, and listeners for the job's events. */
-export interface StartOptions<R = unknown> extends JobOptions, JobListeners<R> {
+export interface StartOptions<R = unknown, E = NoEvents> extends JobOptions, JobListeners<R, E> {
   /**
    * Calls with the same key and data start one job. Defaults to a random key for each call, so that a start can be
    * repeated when its response was lost. At least 16 characters if unauthenticated.
@@ -55,8 +55,59 @@ export interface PublishOptions {
   onRetry?: RetryListener;
 }
 
-/** A reference to a job: its id, one of its links, or the result of starting it. */
-export type JobReference = string | { id: string; token?: string | undefined };
+/**
+ * A reference to a job: its id, one of its links, or the result of starting it. A started job has the types of its result and
+ * custom events.
+ */
+export type JobReference<R = unknown, E = NoEvents> =
+  | string
+  | { id: string; token?: string | undefined; readonly '~types'?: CarriedTypes<R, E> };
+
+/** A job of a kind, as `startJob` returns it: `JobOf<'greet', typeof jobs>`. */
+export type JobOf<N extends NameOf<J>, J extends Jobs = JobMap> = Job<ResultOf<J, N>, EventsOf<J, N>>;
+
+/** What follows the name in `startJob`. Data that may be `{}` can be left out. */
+export type StartArguments<J, N> =
+  Record<never, never> extends DataOf<J, N>
+    ? [data?: WithFiles<DataOf<J, N>>, options?: StartOptions<ResultOf<J, N>, EventsOf<J, N>>]
+    : [data: WithFiles<DataOf<J, N>>, options?: StartOptions<ResultOf<J, N>, EventsOf<J, N>>];
+
+/** A client of one service. */
+export interface Client<J extends Jobs = JobMap> {
+  /**
+   * Starts a job. Files in its data (`File`, `Blob`, `Buffer`, streams) are uploaded first.
+   * @param name the name of a kind of job; a name that the client does not know does not compile
+   * @param start the data of the job, checked against the `input` schema of the kind, and options
+   * @throws ProblemError
+   */
+  startJob<N extends NameOf<J>>(
+    name: N,
+    ...start: StartArguments<J, N>
+  ): Promise<Job<ResultOf<J, N>, EventsOf<J, N>>>;
+  /** Watches a job by its id or a link to it. @throws TypeError for an invalid link, or a link to another service */
+  watchJob<R = unknown, E = NoEvents>(job: JobReference<R, E>, watch?: WatchJobOptions<R, E>): Job<R, E>;
+  /**
+   * Watches the unfinished jobs of the caller, including jobs that start or are retried later, until each of them
+   * ends. After a `reset`, all of them are sent again.
+   * @returns a function that stops watching
+   */
+  watchOwnJobs(watch: WatchOptions<OwnJobEvent>): () => void;
+  /** Watches one channel. */
+  watchChannel<T = unknown>(name: string, watch?: ChannelOptions<T>): Channels<T>;
+  /** Watches several channels over one connection. */
+  watchChannels<T = unknown>(names: string[], watch?: ChannelOptions<T>): Channels<T>;
+  /**
+   * Publishes an event to a channel, once. Repeats the call while the service is unreachable or overloaded.
+   * @returns the id of the event
+   * @throws ProblemError
+   */
+  publish(channel: string, event: Publication, how?: PublishOptions): Promise<string>;
+  /**
+   * Uploads a file. Its id goes into the data of a job.
+   * @param how.name the file's name, if the content has no name
+   */
+  upload(content: Upload, how?: { name?: string; signal?: AbortSignal }): Promise<UploadedFile>;
+}
 
 const randomKey = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join(
@@ -73,21 +124,17 @@ const firsts = new Map<string, Promise<boolean>>();
 /**
  * Creates a client of one service, for browsers and Node.
  *
- * `createClient<typeof jobs>()`, with job definitions or job types by name, adds types for names, data and results. Defaults
- * to {@link JobMap}. `createClient<AnyJobs>()` starts jobs of any name.
+ * `createClient<typeof jobs>()`, with job definitions or job types by name, adds types for names, data, results and custom
+ * events. Defaults to {@link JobMap}. `createClient<AnyJobs>()` starts jobs of any name.
  */
-export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {}) {
+export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {}): Client<J> {
   const { silenceMs = 45_000, mutedMs = 4000 } = options;
   const patience = { silenceMs, mutedMs };
   const pool = createSharedPool(options, patience) ?? createLazyPool(options, patience);
 
   return {
-    /** Starts a job. Files in its data (`File`, `Blob`, `Buffer`, streams) are uploaded first. @throws ProblemError */
-    async startJob<N extends keyof J & string>(
-      name: N,
-      data?: WithFiles<DataOf<J, N>>,
-      start: StartOptions<ResultOf<J, N>> = {},
-    ): Promise<Job<ResultOf<J, N>>> {
+    // biome-ignore lint/suspicious/noExplicitAny: the signature in `Client` has the types
+    async startJob(name: string, data?: unknown, start: StartOptions<any, any> = {}): Promise<Job<any, any>> {
       const { signal, onRetry, idempotencyKey = randomKey(), ...rest } = start;
       const listeners = Object.entries(rest).filter(([, value]) => typeof value === 'function');
       // Listeners are functions, which JSON cannot contain, so they are not sent.
@@ -109,33 +156,18 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
       return new Job(options, pool, id, watch, { name, deduplicated, links });
     },
 
-    /** Watches a job by its id or a link to it. @throws TypeError for an invalid link, or a link to another service */
-    watchJob<R = unknown>(job: JobReference, watch: WatchJobOptions<R> = {}): Job<R> {
+    watchJob<R, E>(job: JobReference<R, E>, watch: WatchJobOptions<R, E> = {}): Job<R, E> {
       const { id, token } = typeof job === 'string' ? parseLink(job, () => baseUrl(options)) : job;
       return new Job(options, pool, id, token ? { token, ...watch } : watch);
     },
 
-    /**
-     * Watches the unfinished jobs of the caller, including jobs that start or are retried later, until each of them
-     * ends. After a `reset`, all of them are sent again.
-     * @returns a function that stops watching
-     */
-    watchOwnJobs: (watch: WatchOptions<OwnJobEvent>): (() => void) =>
+    watchOwnJobs: (watch) =>
       watchTopic(pool, { kind: 'jobs', name: 'mine' }, watch as WatchOptions<ReadEvent>),
 
-    /** Watches one channel. */
-    watchChannel: <T = unknown>(name: string, watch?: ChannelOptions<T>) =>
-      new Channels<T>(pool, [name], watch),
-    /** Watches several channels over one connection. */
-    watchChannels: <T = unknown>(names: string[], watch?: ChannelOptions<T>) =>
-      new Channels<T>(pool, names, watch),
+    watchChannel: <T>(name: string, watch?: ChannelOptions<T>) => new Channels<T>(pool, [name], watch),
+    watchChannels: <T>(names: string[], watch?: ChannelOptions<T>) => new Channels<T>(pool, names, watch),
 
-    /**
-     * Publishes an event to a channel, once. Repeats the call while the service is unreachable or overloaded.
-     * @returns the id of the event
-     * @throws ProblemError
-     */
-    async publish(channel: string, event: Publication, how: PublishOptions = {}): Promise<string> {
+    async publish(channel, event, how = {}) {
       const { signal, onRetry, idempotencyKey = randomKey() } = how;
       const path = `v1/channels/${encodeURIComponent(channel)}`;
       const headers = { 'Idempotency-Key': idempotencyKey };
@@ -143,16 +175,9 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
       return (await (await answer).json()).id;
     },
 
-    /**
-     * Uploads a file. Its id goes into the data of a job.
-     * @param how.name the file's name, if the content has no name
-     */
-    upload: (content: Upload, how?: { name?: string; signal?: AbortSignal }): Promise<UploadedFile> =>
-      upload(options, content, how),
+    upload: (content, how) => upload(options, content, how),
   };
 }
-
-export type Client<J extends Jobs = JobMap> = ReturnType<typeof createClient<J>>;
 
 /** The job that a link refers to, with the token if the link contains one. */
 function parseLink(link: string, base: () => string): { id: string; token?: string | undefined } {

@@ -2,15 +2,15 @@ import { JobCancelledError, JobFailedError, type ProblemError } from './errors.j
 import { call, rootPath, type ServiceOptions } from './http.js';
 import type { Status } from './stream.js';
 import { invalidIdProblem, isTerminal, type Pool, type Topic } from './topic.js';
-import type { JobEvent, JobLinks, JobState, JobView, Progress } from './types.js';
+import type { CarriedTypes, JobEvent, JobLinks, JobState, JobView, NoEvents, Progress } from './types.js';
 import { callListener, iterate, watchTopic } from './watch.js';
 
 /** Listeners for one job. */
-export interface JobListeners<R = unknown> {
+export interface JobListeners<R = unknown, E = NoEvents> {
   /** Called for each `progress` event. */
   onProgress?(progress: Progress): void;
-  /** Called for every event, including `progress`. */
-  onEvent?(event: JobEvent<R>): void;
+  /** Called for every event, including `progress` and custom events. */
+  onEvent?(event: JobEvent<R, E>): void;
   onState?(state: JobState): void;
   /** Called when the state of the connection changes. */
   onStatus?(status: Status): void;
@@ -18,7 +18,7 @@ export interface JobListeners<R = unknown> {
   onEnd?(error?: ProblemError): void;
 }
 
-export interface WatchJobOptions<R = unknown> extends JobListeners<R> {
+export interface WatchJobOptions<R = unknown, E = NoEvents> extends JobListeners<R, E> {
   /** The job's token, from the 202 response. Needed if neither a cookie nor the caller's own token grants access. */
   token?: string | undefined;
   /** The id of the last event received, to resume after it. */
@@ -37,14 +37,15 @@ const STATES = /^(waiting|delayed|active|retrying|stalled|completed|failed|cance
  * `for await (const event of job)` yields all events so far, each once, and continues live until the job ends. It
  * reconnects after lost connections and restarts of the service.
  */
-export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
+export class Job<R = unknown, E = NoEvents> implements AsyncIterable<JobEvent<R, E>> {
+  declare readonly '~types'?: CarriedTypes<R, E>;
   readonly links: JobLinks;
 
   constructor(
     readonly service: ServiceOptions,
     private readonly pool: Pool,
     readonly id: string,
-    private readonly options: WatchJobOptions<R> = {},
+    private readonly options: WatchJobOptions<R, E> = {},
     /**
      * From the 202 response: the job's kind, its links, and whether an existing job with the same deduplication key was
      * returned.
@@ -66,14 +67,14 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
   }
 
   /** Calls the listeners, first with past events, then live. @returns a function that removes the listeners */
-  watch(listeners: JobListeners<R>): () => void {
+  watch(listeners: JobListeners<R, E>): () => void {
     const { onProgress, onState, onEvent, onStatus, onEnd } = listeners;
     return watchTopic(this.pool, this.topic(), {
       signal: this.options.signal,
       onStatus,
       onEnd,
       onEvent: (event) => {
-        callListener(onEvent, event as JobEvent<R>);
+        callListener(onEvent, event as JobEvent<R, E>);
         if (event.event === 'progress') callListener(onProgress, event.data);
         if (STATES.test(event.event)) callListener(onState, event.event as JobState);
       },
@@ -81,9 +82,9 @@ export class Job<R = unknown> implements AsyncIterable<JobEvent<R>> {
   }
 
   /** @throws ProblemError when the stream is refused; the signal's reason when the signal is aborted */
-  [Symbol.asyncIterator](): AsyncGenerator<JobEvent<R>, void, undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<JobEvent<R, E>, void, undefined> {
     return iterate(this.pool, [this.topic()], (event) => event, this.options.signal) as AsyncGenerator<
-      JobEvent<R>,
+      JobEvent<R, E>,
       void,
       undefined
     >;

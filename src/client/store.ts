@@ -2,7 +2,7 @@ import { type Client, createClient, type JobReference } from './client.js';
 import type { Job } from './job.js';
 import type { Status } from './stream.js';
 import { isTerminal, notFound } from './topic.js';
-import type { ChannelEvent, JobEvent } from './types.js';
+import type { ChannelEvent, JobEvent, NoEvents } from './types.js';
 import {
   applyJobEvent,
   emptyChannel,
@@ -11,6 +11,7 @@ import {
   type WatchedJob,
   withStatus,
 } from './view.js';
+import { callListener } from './watch.js';
 
 /**
  * A value that changes, with listeners. The value is replaced, never mutated, so that it can be compared by identity.
@@ -89,11 +90,11 @@ export interface JobStore<R = unknown> extends Store<WatchedJob<R>> {
  * @param reference the job; `undefined` if there is none yet
  * @param onEvent called with each event, before the event changes the store
  */
-export function createJobStore<R = unknown>(
+export function createJobStore<R = unknown, E = NoEvents>(
   given: AnyClient,
-  reference: JobReference | undefined,
+  reference: JobReference<R, E> | undefined,
   token?: string,
-  onEvent?: (event: JobEvent<R>) => void,
+  onEvent?: (event: JobEvent<R, E>) => void,
 ): JobStore<R> {
   const client =
     given === defaultClient() && typeof reference === 'string' ? defaultClient(reference) : given;
@@ -101,8 +102,8 @@ export function createJobStore<R = unknown>(
   let hasEnded = false;
   let follow: (() => void) | undefined;
   /** With retries, so that every viewer of the job sees it run again. */
-  const job = (): Job<R> =>
-    client.watchJob<R>(reference ?? '', { lastEventId, retries: true, ...(token ? { token } : {}) });
+  const job = (): Job<R, E> =>
+    client.watchJob<R, E>(reference ?? '', { lastEventId, retries: true, ...(token ? { token } : {}) });
 
   const store = createStore(emptyJob<R>(''), (change) => {
     let stop: (() => void) | undefined;
@@ -121,10 +122,10 @@ export function createJobStore<R = unknown>(
         withStatus(now, isTerminal(now.state) ? 'ended' : status);
       change((now) => show({ ...now, id }));
       stop = job().watch({
-        onEvent: (event: JobEvent<R>) => {
+        onEvent: (event) => {
           lastEventId = event.id;
-          onEvent?.(event);
-          change((now) => show(applyJobEvent(now, event)));
+          callListener(onEvent, event);
+          change((now) => show(applyJobEvent(now, event as JobEvent<R>)));
         },
         onStatus: (next) => {
           status = next;

@@ -4,6 +4,7 @@
 export interface JobOptions {
   /** Maximum number of attempts, 1 to 100. */
   attempts?: number;
+  /** The wait before the next attempt: always `delayMs`, or twice as long each time. `jitter` (0 to 1) is its random share. */
   backoff?: { type: 'fixed' | 'exponential'; delayMs: number; jitter?: number };
   /** Starts the job after this delay, in ms. */
   delayMs?: number;
@@ -21,8 +22,11 @@ export interface JobOptions {
   keepMs?: number;
   /** Shown with the job, to tell jobs of a kind apart: one line of at most 200 characters. */
   title?: string;
+  /** Shown with the job. Any JSON. */
   metadata?: Record<string, unknown>;
+  /** Labels by which jobs are listed. */
   tags?: string[];
+  /** Called when the job has ended. */
   webhook?: { url: string; secret?: string; events?: Array<'completed' | 'failed' | 'cancelled'> };
 }
 
@@ -88,13 +92,31 @@ export interface JobEventData<R = unknown> {
   reset: { reason: string; at?: number };
 }
 
+/** No known custom events. */
+export type NoEvents = Record<never, never>;
+
 /**
- * An event of a job, discriminated by `event`. Custom events (`ctx.emit`) are included under their own names, which this
- * type does not list. The job's value is in `data.data`.
+ * Carries the types of a job's result and custom events, from which functions that take the job infer them. No value has it.
+ * The parameter of a method is compared in both directions, so a job of unknown types can be used as one of any.
  */
-export type JobEvent<R = unknown> = {
-  [Name in keyof JobEventData<R>]: { event: Name; id: string | undefined; data: JobEventData<R>[Name] };
-}[keyof JobEventData<R>];
+export type CarriedTypes<R, E> = { of(types: { result: R; events: E }): void }['of'];
+
+/** The data of a custom event (`ctx.emit`). The job's value is in `data`. */
+export interface CustomEventData<T = unknown> extends About {
+  data: T;
+}
+
+/**
+ * An event of a job, discriminated by `event`. Custom events are those of `E`, the values by event name; others arrive
+ * under their own names too, which this type does not list.
+ */
+export type JobEvent<R = unknown, E = NoEvents> =
+  | {
+      [Name in keyof JobEventData<R>]: { event: Name; id: string | undefined; data: JobEventData<R>[Name] };
+    }[keyof JobEventData<R>]
+  | {
+      [Name in keyof E & string]: { event: Name; id: string | undefined; data: CustomEventData<E[Name]> };
+    }[keyof E & string];
 
 /** The state of a job. `stalled`: the worker was lost, and another one will take the job. */
 export type JobState =

@@ -1,17 +1,18 @@
 import { call, type RetryListener, type ServiceOptions } from './http.js';
+import type { NoJson, NotJson } from './json.js';
 import type { UploadedFile } from './types.js';
 
 /** Content that can be uploaded: a file from a form field, a Node `Buffer` or stream, or any bytes. */
 export type Upload = Blob | Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
-/** Data in which each file id may be replaced by the file itself. */
+/** Data in which each file id may be replaced by the file itself. Data that JSON has no form for does not compile. */
 export type WithFiles<T> = string extends T
   ? T | Upload
-  : T extends ReadonlyArray<infer U>
-    ? Array<WithFiles<U>>
-    : T extends object
-      ? { [K in keyof T]: WithFiles<T[K]> }
-      : T;
+  : T extends string | number | boolean | null | undefined
+    ? T
+    : T extends NoJson
+      ? NotJson<T>
+      : { [K in keyof T]: WithFiles<T[K]> };
 
 /** Options of an upload. */
 interface UploadOptions {

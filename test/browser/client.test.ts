@@ -40,28 +40,35 @@ document.querySelector('#place').append(bar);
 </script>`,
 );
 
-const REACT = `
-import { createElement as h, StrictMode } from 'react';
+/** The events that the pages list in order. */
+const SEEN = 'const SEEN = /^(waiting|active|cancelled|completed)$/;';
+
+const REACT = `${SEEN}
+import { createElement as h, StrictMode, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { useJob } from '../../dist/client/react/index.js';
 function Bar() {
-  const { state, percent, logs, cancel, retry } = useJob(location.hash.slice(1));
-  return h('div', null, h('progress', { value: percent ?? 0, max: 100 }), h('output', null, state),
+  const [seen, setSeen] = useState([]);
+  const onEvent = ({ event }) => SEEN.test(event) && setSeen((all) => [...all, event]);
+  const { state, percent, logs, cancel, retry } = useJob(location.hash.slice(1), { onEvent });
+  return h('div', null, h('p', { className: 'seen' }, seen.join()), h('progress', { value: percent ?? 0, max: 100 }), h('output', null, state),
     h('ul', null, logs.map(({ message }, i) => h('li', { key: i }, message))),
     h('button', { onClick: cancel }, 'Cancel'), h('button', { onClick: retry }, 'Again'));
 }
 createRoot(document.querySelector('#app')).render(h(StrictMode, null, h(Bar)));
 `;
 
-const VUE = `
-import { createApp, defineComponent, h } from 'vue';
+const VUE = `${SEEN}
+import { createApp, defineComponent, h, ref } from 'vue';
 import { headway, JobProgress, useJob } from '../../dist/client/vue/index.js';
 const app = createApp(defineComponent({
   sse: { cleanup: true },
   data: () => ({ events: [] }),
   setup() {
-    const { state, percent, job, cancel, retry } = useJob(location.hash.slice(1));
-    return { state, percent, job, cancel, retry };
+    const seen = ref([]);
+    const onEvent = ({ event }) => SEEN.test(event) && seen.value.push(event);
+    const { state, percent, job, cancel, retry } = useJob(location.hash.slice(1), { onEvent });
+    return { seen, state, percent, job, cancel, retry };
   },
   async mounted() {
     const stream = this.$sse.create({ url: '/v1/jobs/' + location.hash.slice(1) + '/events', format: 'json' });
@@ -72,12 +79,36 @@ const app = createApp(defineComponent({
     return h('div', [h('progress', { value: this.percent ?? 0, max: 100 }), h('output', this.state),
       h('ul', this.job.logs.map(({ message }) => h('li', message))),
       h('p', { class: 'events' }, this.events.join()),
+      h('p', { class: 'seen' }, this.seen.join()),
       h(JobProgress, { job: location.hash.slice(1), label: 'Import' }),
       h('button', { onClick: this.cancel }, 'Cancel'), h('button', { onClick: this.retry }, 'Again')]);
   },
 }));
 app.use(headway, { sse: true });
 app.mount('#app');
+`;
+
+/** The stores through the functions of Svelte, as its compiler uses them. */
+const SVELTE = `${SEEN}
+import { derived, get, readable } from 'svelte/store';
+import { jobStore } from '../../dist/client/svelte/index.js';
+const app = document.querySelector('#app');
+app.innerHTML = '<p class="seen"></p><progress max="100"></progress><output></output><button>Cancel</button><button>Again</button>';
+const seen = [];
+const job = jobStore(location.hash.slice(1), {
+  onEvent({ event }) {
+    if (SEEN.test(event)) seen.push(event);
+  },
+});
+const [cancel, again] = app.querySelectorAll('button');
+cancel.onclick = job.cancel;
+again.onclick = job.retry;
+derived([job, readable(100)], ([{ percent, state }, most]) => [percent ?? 0, most, state]).subscribe(([percent, most, state]) => {
+  app.querySelector('progress').setAttribute('value', percent);
+  app.querySelector('output').textContent = most && state;
+  app.querySelector('.seen').textContent = seen.join();
+});
+globalThis.shown = () => get(job).state;
 `;
 
 describe('the client in a browser', () => {
@@ -90,7 +121,11 @@ describe('the client in a browser', () => {
 
   beforeAll(async () => {
     const app = '<div id="app"></div>';
-    const [react, vue] = await Promise.all([bundle('react-page.js', REACT), bundle('vue-page.js', VUE)]);
+    const [react, vue, svelte] = await Promise.all([
+      bundle('react-page.js', REACT),
+      bundle('vue-page.js', VUE),
+      bundle('svelte-page.js', SVELTE),
+    ]);
     [headway, browser] = await Promise.all([borrowHeadway(), startBrowser()]);
     site = await startSite(headway.api.url, {
       '/start': START,
@@ -99,6 +134,8 @@ describe('the client in a browser', () => {
       '/react.js': react,
       '/vue': html(app, '<script type="module" src="/vue.js"></script>'),
       '/vue.js': vue,
+      '/svelte': html(app, '<script type="module" src="/svelte.js"></script>'),
+      '/svelte.js': svelte,
     });
   });
   beforeEach(async () => {
@@ -177,7 +214,7 @@ describe('the client in a browser', () => {
     const two = await open(`/react#${id}`);
     await two.getByText('40 steps of 100 ms').waitFor();
     for (const tab of [one, two]) {
-      await tab.getByText('completed').waitFor();
+      await tab.locator('output').getByText('completed').waitFor();
       expect(await tab.getByRole('listitem').count()).toBe(1);
     }
   });
@@ -241,7 +278,7 @@ describe('the client in a browser', () => {
     expect(result).toMatchObject({ bytes: 5 });
   });
 
-  it.each(['react', 'vue'])('shows a job with %s, cancels it and runs it again', async (framework) => {
+  it.each(['react', 'vue', 'svelte'])('shows a job with %s, cancels and reruns it', async (framework) => {
     const { id } = await start(80, 60);
     const page = await open(`/${framework}#${id}`);
     const percent = async (): Promise<number> => Number(await page.locator('progress').getAttribute('value'));
@@ -251,6 +288,9 @@ describe('the client in a browser', () => {
     await page.getByRole('button', { name: 'Again' }).click();
     await page.locator('output').getByText('completed').waitFor();
     expect(await percent()).toBe(100);
+    // Each event once, also those before the page was opened.
+    expect(await page.locator('.seen').innerText()).toBe('waiting,active,cancelled,waiting,active,completed');
+    if (framework === 'svelte') expect(await page.evaluate('shown()')).toBe('completed');
     if (framework === 'vue') {
       expect(await page.locator('.events').innerText()).toContain('active 1');
       // Another viewer of the same job has seen the end too.

@@ -17,7 +17,11 @@ describe('the code blocks of the guides', () => {
   beforeAll(async () => {
     headway = await startHeadway({
       env: {
-        JOBS_DIR: writeJobs({ 'greet.ts': block('own-job'), 'greet-all.ts': block('family') }),
+        JOBS_DIR: writeJobs({
+          'greet.ts': block('own-job'),
+          'greet-all.ts': block('family'),
+          'visit.ts': `${block('typed-jobs')}export default visit;`,
+        }),
         WEBHOOK_HOSTS: '127.0.0.1',
         WEBHOOK_ALLOW_PRIVATE: 'true',
       },
@@ -132,6 +136,15 @@ describe('the code blocks of the guides', () => {
       'Hello, Grace',
     ]);
     expect(events.at(-1)).toMatchObject({ event: 'completed', data: { result: { greeted: 2 } } });
+  });
+
+  it('typed-jobs: has the custom events and the result that the client has types for', async () => {
+    const job = await headway.client.start('visit', { cities: ['Oslo'] });
+    const { events, ended } = await openStream(headway.client.events(job), { token: job.token });
+    await ended;
+    const time = expect.stringMatching(/^20.*Z$/);
+    expect(events.find(({ event }) => event === 'arrived')!.data.data).toEqual({ city: 'Oslo', at: time });
+    expect(events.at(-1)!.data.result).toEqual({ visited: 1, home: time });
   });
 
   it('family: defines a job with children that runs', async () => {

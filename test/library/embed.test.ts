@@ -11,8 +11,8 @@ import {
   defineJob,
   type Headway,
   HeadwayError,
+  type JobEvent,
   type ListOptions,
-  type WatchedEvent,
 } from '../../src/api/headway.js';
 import { isHeadwayPath } from '../../src/api/http/embed.js';
 import { createWorker, type HeadwayWorker } from '../../src/worker/headway.js';
@@ -41,8 +41,10 @@ const talk = defineJob({
   name: 'talk',
   input: z.object({ lines: z.number() }),
   result: z.object({}),
+  events: { said: z.object({ lines: z.number(), at: z.date() }) },
   async run({ lines }, ctx) {
     for (let i = 0; i < lines; i++) await ctx.log(`line ${i}`);
+    ctx.emit('said', { lines, at: new Date() });
     return {};
   },
 });
@@ -182,8 +184,8 @@ describe('Headway embedded in an Express application', () => {
     it('start and are watched like those over HTTP, which show the same job', async () => {
       const key = { idempotencyKey: 'once' };
       const job = await headway.startJob(greet, { names: ['Ada', 'Grace'] }, key);
-      const seen: WatchedEvent[] = [];
-      for await (const event of headway.watch(job.id)) seen.push(event);
+      const seen: JobEvent[] = [];
+      for await (const event of headway.watch(job)) seen.push(event);
       expect(seen.at(-1)).toMatchObject({
         event: 'completed',
         data: { jobId: job.id, result: { greeting: 'Hello Ada and Grace' } },
@@ -192,7 +194,7 @@ describe('Headway embedded in an Express application', () => {
       const stream = await openStream(`${url}${job.links.events}`, { token: job.token });
       await stream.ended;
       expect(stream.events.at(-1)!.id).toBe(seen.at(-1)!.id);
-      const rest: WatchedEvent[] = [];
+      const rest: JobEvent[] = [];
       for await (const event of headway.watch(job.id, { after: seen[0]!.id })) rest.push(event);
       expect(rest.at(-1)).toEqual(seen.at(-1));
       expect(seen.slice(1)).toEqual(expect.arrayContaining(rest));
@@ -244,21 +246,25 @@ describe('Headway embedded in an Express application', () => {
       const { jobs, next } = await headway.list({ tag: ['hers'], limit: 2 });
       const more = await idsOf({ tag: 'hers', limit: 2, cursor: next });
       expect([...jobs.map(({ id }) => id), ...more].sort()).toEqual(all);
-      for (const { id } of [one, other, own])
-        expect(await headway.cancel(id)).toMatchObject({ id, state: 'cancelled' });
+      for (const job of [one, other, own])
+        expect(await headway.cancel(job)).toMatchObject({ id: job.id, state: 'cancelled' });
       expect(await idsOf({ owner, state: ['waiting', 'delayed', 'active'] })).toEqual([]);
     });
 
     it('wait for a slow reader without losing a line, and end with a signal', async () => {
-      const { id, token } = await headway.startJob(talk, { lines: 450 });
+      const job = await headway.startJob(talk, { lines: 450 });
+      const { id, token } = job;
       const lines: unknown[] = [];
-      for await (const { event, data } of headway.watch(id)) {
+      let said: { lines: number; at: string } | undefined;
+      for await (const { event, data } of headway.watch(job)) {
+        if (event === 'said') said = data.data;
         if (event !== 'log') continue;
         // The job ends, while this reader has taken one line.
         if (lines.length === 0) await (await openStream(`${url}/v1/jobs/${id}/events`, { token })).ended;
         lines.push(data.message);
       }
       expect(lines).toEqual(Array.from({ length: 450 }, (_, i) => `line ${i}`));
+      expect(said).toEqual({ lines: 450, at: expect.stringMatching(/^2.*Z$/) });
 
       const { id: waiting } = await headway.startJob(greet, { names: [] }, later);
       const abort = new AbortController();

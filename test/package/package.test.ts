@@ -7,6 +7,7 @@ import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { block } from '../support/documentation.js';
+import { openEditor } from '../support/editor.js';
 import type { Headway } from '../support/headway.js';
 import { packedProject } from '../support/project.js';
 import { borrowHeadway } from '../support/shared-headway.js';
@@ -23,6 +24,7 @@ const TYPED = `
 import { createClient, JobFailedError, type JobEvent } from 'headway/client';
 import { JobProgressElement } from 'headway/element';
 import { HeadwayProvider, JobProgress, useHeadway as useReactHeadway, useJob as useReactJob } from 'headway/react';
+import { jobStore } from 'headway/svelte';
 import { headway, useHeadway as useVueHeadway, useJob as useVueJob } from 'headway/vue';
 
 declare module 'headway/client' {
@@ -47,11 +49,19 @@ export async function main(file: File): Promise<number> {
   const own = createClient<{ add: { data: { a: number }; result: { sum: number } } }>();
   return own.startJob('add', { a: 1 }).then((job) => job.result()).then(({ sum }) => sum);
 }
-interface Own { add: { data: { a: number }; result: { sum: number } } }
+interface Own { add: { data: { a: number }; result: { sum: number }; events: { carried: { digit: number } } } }
 export async function start() {
   for (const mine of [useReactHeadway<Own>(), useVueHeadway<Own>()]) {
     const { sum } = await (await mine.startJob('add', { a: 1 })).result();
     sum.toFixed();
+    // @ts-expect-error data is missing
+    await mine.startJob('add');
+    const job = await mine.startJob('add', { a: 1 });
+    useReactJob(job).result?.sum.toFixed();
+    useVueJob(() => job, { onEvent: ({ event, data }) => event === 'carried' && data.data.digit.toFixed() });
+    jobStore(job, { client: mine }).subscribe(({ result }) => result?.sum.toFixed());
+    // @ts-expect-error a number
+    jobStore(job).subscribe(({ result }) => result?.sum.toUpperCase());
     // @ts-expect-error no such kind of job
     await mine.startJob('ad', { a: 1 });
   }
@@ -74,6 +84,16 @@ export const element: typeof JobProgressElement = JobProgressElement;
 export const caught = (error: unknown) => (error instanceof JobFailedError ? error.error.code : undefined);
 export type Named = JobEvent['event'];
 export const plugin = headway;
+`;
+/** A program that is a CommonJS module. */
+const COMMON = `
+import headway = require('headway/client');
+export async function add(): Promise<number> {
+  const client = headway.createClient<{ add: { data: { a: number }; result: { sum: number } } }>();
+  // @ts-expect-error no such field
+  await client.startJob('add', { b: 1 });
+  return (await (await client.startJob('add', { a: 1 })).result()).sum;
+}
 `;
 /** A job with type errors. */
 const WRONG = `
@@ -118,6 +138,7 @@ describe('the package', () => {
     tarball = packed.tarball;
     project = packed.folder;
     packed.write('typed.tsx', TYPED);
+    packed.write('common.cts', COMMON);
   });
   afterAll(() => headway.stop());
 
@@ -195,7 +216,7 @@ console.log(JSON.stringify({
           strict: true,
           noEmit: true,
         },
-        files: ['typed.tsx'],
+        files: ['typed.tsx', ...(module === 'NodeNext' ? ['common.cts'] : [])],
       }),
     );
     expect(await complaints('@typescript/native', project)).toBe('');
@@ -210,7 +231,7 @@ console.log(JSON.stringify({
     async (module, resolution, compiler, dom, files) => {
       const jobs = join(project, 'jobs');
       mkdirSync(jobs, { recursive: true });
-      writeFileSync(join(jobs, 'own-job.ts'), block('own-job'));
+      writeFileSync(join(jobs, 'greet.ts'), block('own-job'));
       writeFileSync(join(jobs, 'family.ts'), block('family'));
       writeFileSync(join(jobs, 'authorize.ts'), block('authorize'));
       // JavaScript files are checked too, so an editor knows the types of `ctx`.
@@ -219,6 +240,10 @@ console.log(JSON.stringify({
       writeFileSync(join(jobs, 'server.mjs'), `// @ts-check\n${block('express-server')}`);
       writeFileSync(join(jobs, 'in-process.mjs'), `// @ts-check\n${block('in-process')}`);
       writeFileSync(join(jobs, 'wrong.ts'), WRONG);
+      writeFileSync(join(jobs, 'jobs.ts'), block('typed-jobs'));
+      writeFileSync(join(jobs, 'page.ts'), block('typed-page'));
+      writeFileSync(join(jobs, 'everywhere.ts'), block('typed-everywhere'));
+      writeFileSync(join(jobs, 'trip.tsx'), block('typed-react'));
       writeFileSync(
         join(jobs, 'tsconfig.json'),
         JSON.stringify({
@@ -233,6 +258,29 @@ console.log(JSON.stringify({
       expect(await complaints(compiler, jobs)).toBe('');
     },
   );
+
+  it('shows the documentation of jobs and of the client in an editor', () => {
+    const folder = join(project, 'editor');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'jobs.ts'), block('typed-jobs'));
+    writeFileSync(join(folder, 'page.ts'), block('typed-page'));
+    const editor = openEditor(folder, 'page.ts');
+    const inPage = (text: string, name: string) => editor.quickInfo('page.ts', text, name);
+    expect(editor.completions('page.ts', "startJob('")).toEqual(['visit']);
+    const start = inPage('client.startJob(', 'startJob');
+    expect(start.documentation).toMatch(/^Starts a job\. Files in its data/);
+    expect(start.type).toContain('name: "visit", data: {\n    cities: (string | Upload)[];\n}');
+    expect(inPage('{ cities: [', 'cities').documentation).toBe('The cities, in the order of the visits.');
+    expect(inPage('{ tags: [', 'tags').documentation).toBe('Labels by which jobs are listed.');
+    const result = inPage('job.result()', 'result');
+    expect(result.documentation).toMatch(/^Waits for the job's end and returns its result/);
+    expect(result.type).toMatch(/Promise<\{\n\s+visited: number;\n\s+home: string;\n\}>$/);
+    expect(editor.completions('page.ts', 'data.data.')).toEqual(['at', 'city']);
+    const inJobs = (text: string, name: string) => editor.quickInfo('jobs.ts', text, name);
+    expect(inJobs('events: {', 'events').documentation).toMatch(/^The schemas of the custom events/);
+    expect(inJobs('ctx.emit(', 'emit').documentation).toMatch(/^Sends a custom event/);
+    expect(editor.completions('jobs.ts', "ctx.emit('")).toEqual(['arrived']);
+  });
 
   it('does not contain bundled packages, because its users install their own', () => {
     expect(existsSync('dist/node_modules/ioredis')).toBe(true);

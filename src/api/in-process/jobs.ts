@@ -2,9 +2,19 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
 import type { JobDefinition } from '../../shared/jobs/definition.js';
+import type { JobEvent, JobEventData } from '../../shared/jobs/events/types.js';
+import { kindName } from '../../shared/jobs/kind.js';
 import type { optionsSchema } from '../../shared/jobs/options.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { JobState } from '../../shared/jobs/states.js';
+import type {
+  CarriedTypes,
+  EventSchemas,
+  EventValues,
+  JobInput,
+  JobResult,
+  NoEvents,
+} from '../../shared/jobs/types.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 import { jobNotFound } from '../auth/access.js';
 import { userClaims } from '../auth/claims.js';
@@ -17,7 +27,7 @@ import type { AcceptedJob } from '../jobs/answers.js';
 import { parseListQuery } from '../jobs/list-query.js';
 import type { Callers } from '../limits/caller.js';
 import type { OpenJobChannel } from '../stream/job-channel.js';
-import { headwayClosed, type LocalViewers, type WatchedEvent } from './viewer.js';
+import { headwayClosed, type LocalViewers } from './viewer.js';
 
 /** A user of the application: the `sub` and the `tenant` of the user's tokens. */
 export interface JobOwner {
@@ -37,10 +47,16 @@ export interface StartOptions extends z.input<typeof optionsSchema> {
 }
 
 /** A started job: the body of the 202. */
-export interface StartedJob extends AcceptedJob {
+export interface StartedJob<R = unknown, E = NoEvents> extends AcceptedJob {
   /** Opens the job to whoever has it, such as the page of a user. */
   token: string;
+  readonly '~types'?: CarriedTypes<R, E>;
 }
+
+/** A job: its id, or the result of `startJob`, which has the types of its result and custom events. */
+export type JobReference<R = unknown, E = NoEvents> =
+  | string
+  | { id: string; readonly '~types'?: CarriedTypes<R, E> };
 
 /** Options of {@link HeadwayJobs.watch}. */
 export interface WatchOptions {
@@ -70,11 +86,38 @@ export interface ListOptions {
 }
 
 /** A job as `GET /v1/jobs/:id` returns it. Times are ms since 1970. */
-export interface JobNow {
+export interface JobNow<R = unknown> {
   id: string;
   name: string;
   state: JobState;
-  [field: string]: unknown;
+  progress: JobEventData['progress'] | null;
+  /** The number of runs started so far. */
+  attempt: number;
+  /** The maximum number of runs. */
+  attempts: number;
+  createdAt: number;
+  dueAt?: number;
+  startedAt?: number;
+  finishedAt?: number;
+  /** Of a completed job. */
+  result?: R;
+  /** Of a failed job. */
+  error?: JobEventData['failed']['error'];
+  children?: { total: number; pending: number; completed: number; failed: number };
+  /** The id of the job that started this one with `ctx.child`. */
+  parent?: string;
+  /** The job was asked to stop and has not ended yet. */
+  cancelling?: true;
+  paused?: true;
+  noWorker?: true;
+  title?: string;
+  tags?: string[];
+  metadata?: Record<string, unknown>;
+  /** When the job fails because it has not started. */
+  expiresAt?: number;
+  /** The id of the schedule that started the job. */
+  schedule?: string;
+  links: AcceptedJob['links'] & { parent?: string };
 }
 
 /**
@@ -84,25 +127,28 @@ export interface JobNow {
 export interface HeadwayJobs {
   /**
    * Starts a job. Resolves when the job is stored.
-   * @param job the definition, which types the data, or the name of the kind
+   * @param job the definition, which types the data, result and custom events, or the name of the kind
    * @throws HeadwayError such as `unknown-job`, `invalid-data` (with `errors`), `limit-exceeded`, `quota-exceeded`, `unavailable`
    */
-  startJob<I extends StandardSchemaV1, O extends StandardSchemaV1>(
-    job: JobDefinition<I, O>,
-    data: StandardSchemaV1.InferInput<I>,
-    options?: StartOptions,
-  ): Promise<StartedJob>;
   startJob(job: string, data?: unknown, options?: StartOptions): Promise<StartedJob>;
+  startJob<I extends StandardSchemaV1, O extends StandardSchemaV1, E extends EventSchemas>(
+    job: JobDefinition<I, O, E>,
+    data: JobInput<I>,
+    options?: StartOptions,
+  ): Promise<StartedJob<JobResult<O>, EventValues<E>>>;
   /**
    * Yields the events of a job, those so far first, each once, until the job ends. It continues after an outage of Redis.
    * @throws HeadwayError `not-found`, `gone`, `unavailable` (also when Headway is closed); the reason of the signal
    */
-  watch(jobId: string, options?: WatchOptions): AsyncGenerator<WatchedEvent, void, undefined>;
+  watch<R = unknown, E = NoEvents>(
+    job: JobReference<R, E>,
+    options?: WatchOptions,
+  ): AsyncGenerator<JobEvent<R, E>, void, undefined>;
   /**
    * Cancels a job. A waiting job ends at once; a running one is asked to stop.
    * @throws HeadwayError `already-finished`, `not-found`, `gone`, `unavailable`
    */
-  cancel(jobId: string): Promise<JobNow>;
+  cancel<R = unknown>(job: JobReference<R, unknown>): Promise<JobNow<R>>;
   /** Lists jobs, newest first. @throws HeadwayError `invalid-request`, `unavailable` */
   list(options?: ListOptions): Promise<{ jobs: JobNow[]; next?: string }>;
 }
@@ -135,8 +181,8 @@ export function createLocalJobs(options: LocalJobsOptions): HeadwayJobs {
   }
 
   /** Returns the id of a job that may exist. @throws HeadwayError `not-found` */
-  async function known(given: string): Promise<string> {
-    const jobId = meantJobId(given);
+  async function known(job: JobReference<unknown, unknown>): Promise<string> {
+    const jobId = meantJobId(typeof job === 'string' ? job : job.id);
     if (!(await hasKnownShard(jobId))) throw jobNotFound();
     return jobId;
   }
@@ -146,22 +192,26 @@ export function createLocalJobs(options: LocalJobsOptions): HeadwayJobs {
       answered(async () => {
         const { owner, idempotencyKey: key, ...options } = given;
         const caller = await principalOf(owner);
-        const name = typeof job === 'string' ? job : job.name;
-        const body = asReceived({ name, data, options }, maxBytes);
+        const body = asReceived({ name: kindName(job), data, options }, maxBytes);
         return actions.start({ body, caller, limited: callers.named(caller), key, base });
       }),
-    async *watch(jobId, { after, retries = false, signal } = {}) {
+    async *watch<R, E>(
+      job: JobReference<R, E>,
+      { after, retries = false, signal }: WatchOptions = {},
+    ): AsyncGenerator<JobEvent<R, E>, void, undefined> {
       signal?.throwIfAborted();
-      const channel = await answered(async () => openJobChannel(await known(jobId), after, retries));
-      if (!channel.over) yield* viewers.follow(channel, after, signal);
+      const channel = await answered(async () => openJobChannel(await known(job), after, retries));
+      if (!channel.over) yield* viewers.follow(channel, after, signal) as AsyncGenerator<JobEvent<R, E>>;
     },
-    cancel: (jobId) =>
-      answered(async () => (await actions.view(await actions.cancel(await known(jobId)), base)) as JobNow),
+    cancel: <R>(job: JobReference<R, unknown>) =>
+      answered(
+        async () => (await actions.view(await actions.cancel(await known(job)), base)) as object as JobNow<R>,
+      ),
     list: ({ owner, from, to, ...filter } = {}) =>
       answered(async () => {
         const query = await parseListQuery({ ...filter, from: timeOf(from), to: timeOf(to) }, maxValues);
         const page = await actions.list(query, owner && (await principalOf(owner)).id, base);
-        return page as { jobs: JobNow[]; next?: string };
+        return page as object as { jobs: JobNow[]; next?: string };
       }),
   };
 }

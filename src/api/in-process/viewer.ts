@@ -1,19 +1,12 @@
 import type { ChannelHub } from '../../shared/channel/hub.js';
 import type { Sink } from '../../shared/channel/subscription.js';
 import { HeadwayError } from '../../shared/errors.js';
+import type { JobEvent } from '../../shared/jobs/events/types.js';
 import { readFrames } from '../stream/frame-fields.js';
 import type { MultiplexedChannel } from '../stream/multiplexed.js';
 
 /** Maximum number of frames that wait for their reader. Beyond it, the channel keeps them, and progress is conflated. */
 const MAX_FRAMES = 100;
-
-/** An event of a job, as its stream has it. */
-export interface WatchedEvent {
-  /** The id with which another call can continue; `undefined` for `reset`. */
-  id: string | undefined;
-  event: string;
-  data: Record<string, unknown>;
-}
 
 /** The sink of a viewer in this process: frames wait until its loop asks for them. */
 class FrameQueue implements Sink {
@@ -70,7 +63,7 @@ export class LocalViewers {
     { name, stays }: MultiplexedChannel,
     after: string | undefined,
     signal: AbortSignal | undefined,
-  ): AsyncGenerator<WatchedEvent, void, undefined> {
+  ): AsyncGenerator<JobEvent, void, undefined> {
     signal?.throwIfAborted();
     if (this.isClosed) throw headwayClosed();
     const queue = new FrameQueue();
@@ -83,7 +76,7 @@ export class LocalViewers {
         const frames = await queue.take();
         if (frames.length === 0) return;
         for (const { id, event, data } of readFrames(Buffer.concat(frames).toString())) {
-          if (data !== undefined) yield { id, event, data: JSON.parse(data) };
+          if (data !== undefined) yield { id, event, data: JSON.parse(data) } as JobEvent;
         }
         subscription.resume();
       }

@@ -4,7 +4,14 @@ import type { JobProgressElement } from '../element/job-progress.js';
 
 export type { WatchedChannel, WatchedJob } from '../view.js';
 export { JobProgress, type JobProgressProps } from './job-progress.js';
-export { HeadwayProvider, type UsedJob, useChannel, useHeadway, useJob } from './use.js';
+export {
+  HeadwayProvider,
+  type UsedJob,
+  type UseJobOptions,
+  useChannel,
+  useHeadway,
+  useJob,
+} from './use.js';
 
 declare module 'react' {
   namespace JSX {

@@ -2,24 +2,30 @@ import { createElement as h, type ReactNode } from 'react';
 import { BAR_STYLE, fillStyle, VISUALLY_HIDDEN } from '../bar-style.js';
 import type { JobReference } from '../client.js';
 import { announcement, barAttributes, failureText, liveLabel, percentLabel } from '../labels.js';
+import type { NoEvents } from '../types.js';
 import { type UsedJob, useTimedJob } from './use.js';
 
-export interface JobProgressProps {
+export interface JobProgressProps<R = unknown, E = NoEvents> {
   /** The job's id, a link to it, or the result of `startJob`; `undefined` or `null` if there is none yet. */
-  job: JobReference | null | undefined;
+  job: JobReference<R, E> | null | undefined;
   /** The job's token, if nothing else grants access. */
   token?: string | undefined;
   /** The name of the bar for screen readers. Defaults to `Progress`. */
   label?: string | undefined;
   /** Replaces everything visible. */
-  children?: (job: UsedJob) => ReactNode;
+  children?: (job: UsedJob<R>) => ReactNode;
 }
 
 /**
  * A live progress bar of a job, with minimal styling. Its parts have classes: `headway-job` (with `data-state` and
  * `data-status`), `headway-bar`, `headway-fill`, `headway-percent`, `headway-state`, and `headway-error` if the job failed.
  */
-export function JobProgress({ job, token, label = 'Progress', children }: JobProgressProps) {
+export function JobProgress<R = unknown, E = NoEvents>({
+  job,
+  token,
+  label = 'Progress',
+  children,
+}: JobProgressProps<R, E>) {
   const { now, stalled } = useTimedJob(job, { token });
   const failure = failureText(now);
   return h(

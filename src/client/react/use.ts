@@ -2,8 +2,11 @@ import {
   createContext,
   createElement,
   type ReactNode,
+  useCallback,
   useContext,
+  useEffect,
   useMemo,
+  useRef,
   useSyncExternalStore,
 } from 'react';
 import type { Client, JobReference } from '../client.js';
@@ -17,6 +20,7 @@ import {
   type JobStore,
 } from '../store.js';
 import { createTimedJobStore, type TimedJobStore } from '../timed-job.js';
+import type { JobEvent, NoEvents } from '../types.js';
 import type { WatchedChannel, WatchedJob } from '../view.js';
 
 const ClientContext = createContext<AnyClient | undefined>(undefined);
@@ -36,16 +40,19 @@ export const useHeadway = <J extends Jobs = JobMap>(): Client<J> =>
 /** A job as of this render, with functions to cancel and retry it. */
 export type UsedJob<R = unknown> = WatchedJob<R> & Pick<JobStore<R>, 'cancel' | 'retry'>;
 
-interface UseJobOptions {
+/** Options of {@link useJob}. */
+export interface UseJobOptions<R = unknown, E = NoEvents> {
   /** The job's token, if nothing else grants access. */
   token?: string | undefined;
+  /** Called for every event of the job, past and new, in order. The function of the newest render is called. */
+  onEvent?: ((event: JobEvent<R, E>) => void) | undefined;
 }
 
 /** Returns the store of a job, the same one while the job is the same. */
 function useStoreOf<S>(
-  job: JobReference | null | undefined,
-  { token }: UseJobOptions,
-  create: (client: AnyClient, reference: JobReference | undefined, token?: string) => S,
+  job: JobReference<unknown, unknown> | null | undefined,
+  { token }: { token?: string | undefined },
+  create: (client: AnyClient, reference: string | undefined, token?: string) => S,
 ): S {
   const client: AnyClient = useHeadway();
   const link = typeof job === 'string' ? job : job?.id;
@@ -60,21 +67,32 @@ function useNow<R>(store: JobStore<R>): UsedJob<R> {
 }
 
 /**
- * Watches a job while the component is mounted. Renders again when the job changes, once for all events of one tick.
+ * Watches a job while the component is mounted. Renders again when the job changes, once for all events of one tick. The
+ * result of `startJob` has the types of the job's result and custom events; `useJob<Result>(id)` states them for an id.
  * @param job the job's id, a link to it, or the result of `startJob`; `undefined` or `null` if there is none yet
- * @param options.token the job's token, if nothing else grants access
  */
-export const useJob = <R = unknown>(
-  job: JobReference | null | undefined,
-  options: UseJobOptions = {},
-): UsedJob<R> => useNow(useStoreOf(job, options, createJobStore<R>));
+export function useJob<R = unknown, E = NoEvents>(
+  job: JobReference<R, E> | null | undefined,
+  { token, onEvent }: UseJobOptions<R, E> = {},
+): UsedJob<R> {
+  const newest = useRef(onEvent);
+  useEffect(() => {
+    newest.current = onEvent;
+  });
+  const create = useCallback(
+    (client: AnyClient, reference: string | undefined, opener?: string) =>
+      createJobStore<R, E>(client, reference, opener, (event) => newest.current?.(event)),
+    [],
+  );
+  return useNow(useStoreOf(job, { token }, create));
+}
 
 const notStalled = (): string => '';
 
 /** Like {@link useJob}, and also returns how long the job has made no progress. */
-export function useTimedJob<R = unknown>(
-  job: JobReference | null | undefined,
-  options: UseJobOptions = {},
+export function useTimedJob<R = unknown, E = NoEvents>(
+  job: JobReference<R, E> | null | undefined,
+  options: { token?: string | undefined } = {},
 ): { now: UsedJob<R>; stalled: string } {
   const store: TimedJobStore<R> = useStoreOf(job, options, createTimedJobStore<R>);
   return {

@@ -7,9 +7,16 @@ import { createSse, type Sse, type SseClient } from './sse.js';
 import { clientKey } from './use.js';
 
 export type { WatchedChannel, WatchedJob } from '../view.js';
-export { JobProgress } from './job-progress.js';
+export { JobProgress, type JobProgressProps } from './job-progress.js';
 export type { Sse, SseClient, SseConfig, SseFormat } from './sse.js';
-export { type UsedChannel, type UsedJob, useChannel, useHeadway, useJob } from './use.js';
+export {
+  type UsedChannel,
+  type UsedJob,
+  type UseJobOptions,
+  useChannel,
+  useHeadway,
+  useJob,
+} from './use.js';
 
 export interface HeadwayPluginOptions extends ClientOptions {
   /** An existing client, to use instead of creating one from the other options. */

@@ -2,14 +2,11 @@ import { defineComponent, h, type PropType } from 'vue';
 import { BAR_STYLE, fillStyle, VISUALLY_HIDDEN } from '../bar-style.js';
 import type { JobReference } from '../client.js';
 import { announcement, barAttributes, failureText, liveLabel, percentLabel } from '../labels.js';
-import { useTimedJob } from './use.js';
+import type { NoEvents } from '../types.js';
+import type { WatchedJob } from '../view.js';
+import { type UsedJob, useTimedJob } from './use.js';
 
-/**
- * A live progress bar of a job, with minimal styling. Its parts have classes: `headway-job` (with `data-state` and
- * `data-status`), `headway-bar`, `headway-fill`, `headway-percent`, `headway-state`, and `headway-error` if the job failed.
- * The default slot replaces everything visible, and gets `job`, `cancel` and `retry`.
- */
-export const JobProgress = defineComponent({
+const component = defineComponent({
   name: 'JobProgress',
   props: {
     /** The job's id, a link to it, or the result of `startJob`. */
@@ -42,3 +39,28 @@ export const JobProgress = defineComponent({
     };
   },
 });
+
+/** Props of {@link JobProgress}. */
+export interface JobProgressProps<R = unknown, E = NoEvents> {
+  /** The job's id, a link to it, or the result of `startJob`. */
+  job?: JobReference<R, E> | undefined;
+  /** The job's token, if nothing else grants access. */
+  token?: string | undefined;
+  /** The name of the bar for screen readers. Defaults to `Progress`. */
+  label?: string | undefined;
+}
+
+/** The component with the types of a job: those of a started job are known in the slot. */
+type TypedComponent = new <R = unknown, E = NoEvents>(
+  props: JobProgressProps<R, E>,
+) => {
+  $props: JobProgressProps<R, E>;
+  $slots: { default?(slot: { job: WatchedJob<R> } & Pick<UsedJob<R>, 'cancel' | 'retry'>): unknown };
+};
+
+/**
+ * A live progress bar of a job, with minimal styling. Its parts have classes: `headway-job` (with `data-state` and
+ * `data-status`), `headway-bar`, `headway-fill`, `headway-percent`, `headway-state`, and `headway-error` if the job failed.
+ * The default slot replaces everything visible, and gets `job`, `cancel` and `retry`.
+ */
+export const JobProgress = component as TypedComponent & typeof component;

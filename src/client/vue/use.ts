@@ -23,6 +23,7 @@ import {
   type Store,
 } from '../store.js';
 import { createTimedJobStore } from '../timed-job.js';
+import type { JobEvent, NoEvents } from '../types.js';
 import type { WatchedChannel, WatchedJob } from '../view.js';
 
 export const clientKey: InjectionKey<AnyClient> = Symbol('headway');
@@ -69,20 +70,31 @@ export interface UsedJob<R = unknown> extends Pick<JobStore<R>, 'cancel' | 'retr
   error: ComputedRef<WatchedJob<R>['error']>;
 }
 
+/** Options of {@link useJob}. */
+export interface UseJobOptions<R = unknown, E = NoEvents> {
+  /** The job's token, if nothing else grants access. */
+  token?: MaybeRefOrGetter<string | undefined>;
+  /** Called for every event of the job, past and new, in order. */
+  onEvent?: ((event: JobEvent<R, E>) => void) | undefined;
+}
+
 /**
- * Watches a job while the component (or scope) is active.
+ * Watches a job while the component (or scope) is active. The result of `startJob` has the types of the job's result and
+ * custom events; `useJob<Result>(id)` states them for an id.
  * @param job the job's id, a link to it, or the result of `startJob`, or a ref or getter of these; `undefined` or `null` if
  * there is none yet
- * @param options.token the job's token, if nothing else grants access
  */
-export const useJob = <R = unknown>(
-  job: MaybeRefOrGetter<JobReference | null | undefined>,
-  { token }: { token?: MaybeRefOrGetter<string | undefined> } = {},
-): UsedJob<R> => useJobStore<R>(job, token, createJobStore<R>);
+export const useJob = <R = unknown, E = NoEvents>(
+  job: MaybeRefOrGetter<JobReference<R, E> | null | undefined>,
+  { token, onEvent }: UseJobOptions<R, E> = {},
+): UsedJob<R> =>
+  useJobStore<R>(job, token, (client, reference, opener) =>
+    createJobStore<R, E>(client, reference, opener, onEvent),
+  );
 
 /** Like {@link useJob}, and also returns how long the job has made no progress. */
-export function useTimedJob<R = unknown>(
-  job: MaybeRefOrGetter<JobReference | null | undefined>,
+export function useTimedJob<R = unknown, E = NoEvents>(
+  job: MaybeRefOrGetter<JobReference<R, E> | null | undefined>,
   { token }: { token?: MaybeRefOrGetter<string | undefined> } = {},
 ): UsedJob<R> & { stalled: Readonly<ShallowRef<string>> } {
   const stalled = shallowRef('');
@@ -106,9 +118,9 @@ export function useTimedJob<R = unknown>(
 
 /** @param create creates the store of each job that is watched */
 function useJobStore<R>(
-  job: MaybeRefOrGetter<JobReference | null | undefined>,
+  job: MaybeRefOrGetter<JobReference<unknown, unknown> | null | undefined>,
   token: MaybeRefOrGetter<string | undefined> | undefined,
-  create: (client: AnyClient, reference: JobReference | undefined, token?: string) => JobStore<R>,
+  create: (client: AnyClient, reference: string | undefined, token?: string) => JobStore<R>,
 ): UsedJob<R> {
   const client: AnyClient = useHeadway();
   const link = (): string | undefined => {

@@ -1,8 +1,10 @@
 import type { Readable } from 'node:stream';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { ResultFile, StoredFile } from '../files/contract.js';
+import type { EmittedEvent, EventSchemas, JobInput, JobResult, NoEvents } from './types.js';
 
 export type { Action, Asker, Authorize } from '../auth/authorize.js';
+export type { EventSchemas, JobInput, JobResult, NoEvents } from './types.js';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -18,8 +20,8 @@ export interface ProgressUpdate {
   message?: string;
 }
 
-/** The second argument of a job's `run`. */
-export interface JobContext {
+/** The second argument of a job's `run`. `E` are the `events` of the definition. */
+export interface JobContext<E extends EventSchemas = EventSchemas> {
   readonly jobId: string;
   /** The number of the run, from 1. Retries and runs after a stall count. */
   readonly attempt: number;
@@ -55,12 +57,14 @@ export interface JobContext {
   log(level: LogLevel, message: string, fields?: Record<string, unknown>): Promise<void>;
   /**
    * Sends a custom event to the job's viewers. All events are kept in order, including for viewers that connect later.
-   * @param type 1 to 100 characters of A-Z a-z 0-9 . _ : -, and not one of Headway's event names
-   * @param data any value that can be converted to JSON, at most 64 KiB of it
+   *
+   * If the definition has `events`, only those can be sent, and viewers get what their schemas make of the data. Otherwise
+   * `type` has 1 to 100 characters of A-Z a-z 0-9 . _ : - and is not one of Headway's event names.
+   * @param event the type, and data that can be converted to JSON, at most 64 KiB of it
    * @returns as for `log`
    * @throws TypeError, RangeError for an invalid type or value
    */
-  emit(type: string, data: unknown): Promise<void>;
+  emit(...event: EmittedEvent<E>): Promise<void>;
   /**
    * Publishes a piece of the result before the job ends. All viewers get all pieces in order, even if they connect later.
    * Pieces in quick succession are sent as one event: text is joined, other values become a list. A new attempt starts
@@ -84,18 +88,36 @@ export interface JobContext {
    * running one is awaited, a failed one is retried. Calls are matched by the kind of job and `key`, or by their order.
    *
    * When this job ends in any way, its children that have not ended are cancelled.
+   * @param job the definition of the child, which types its data and result, or the name of its kind
    * @returns the child's result
    * @throws ChildFailedError when the child fails or is cancelled
    * @throws PermanentError for an unknown kind, invalid data or options, or a child in the same queue as an ancestor, which
    *   could wait for a permit that the ancestor holds
    */
   child<R = unknown>(
-    name: string,
+    job: string,
     data: unknown,
     options: ChildOptions & { onFailure: 'ignore' },
   ): Promise<R | undefined>;
-  child<R = unknown>(name: string, data: unknown, options?: ChildOptions): Promise<R>;
+  child<R = unknown>(job: string, data: unknown, options?: ChildOptions): Promise<R>;
+  child<I extends StandardSchemaV1, O extends StandardSchemaV1>(
+    job: ChildDefinition<I, O>,
+    data: JobInput<I>,
+    options: ChildOptions & { onFailure: 'ignore' },
+  ): Promise<JobResult<O> | undefined>;
+  child<I extends StandardSchemaV1, O extends StandardSchemaV1>(
+    job: ChildDefinition<I, O>,
+    data: JobInput<I>,
+    options?: ChildOptions,
+  ): Promise<JobResult<O>>;
   readonly files: JobFiles;
+}
+
+/** The part of a definition that starts a child. */
+interface ChildDefinition<I extends StandardSchemaV1, O extends StandardSchemaV1> {
+  name: string;
+  input: I;
+  result: O;
 }
 
 /** The options of a child, as in `POST /v1/jobs`. Each overrides the default of the child's definition. */
@@ -192,9 +214,11 @@ export interface JobLimits {
 export interface JobDefinition<
   I extends StandardSchemaV1 = StandardSchemaV1,
   O extends StandardSchemaV1 = StandardSchemaV1,
+  E extends EventSchemas = EventSchemas,
+  N extends string = string,
 > {
   /** Lower-case letters, digits and dashes; unique. */
-  name: string;
+  name: N;
   /** One line about the job, shown on the page. */
   description?: string;
   /** The schema of the data, from any Standard Schema library. The API validates the data before it queues a job. */
@@ -207,6 +231,11 @@ export interface JobDefinition<
   limits?: JobLimits;
   /** The schema of the result. An invalid result fails the attempt. */
   result: O;
+  /**
+   * The schemas of the custom events that the job sends with `ctx.emit`, by event name. Clients are typed from them. Without
+   * `events`, a job can send any event. A schema must not be asynchronous.
+   */
+  events?: E;
   /** The stages in order, each with its weight, a positive number. */
   stages?: Record<string, number>;
   defaults?: JobDefaults;
@@ -231,14 +260,20 @@ export interface JobDefinition<
   memoryMb?: number;
   run(
     data: StandardSchemaV1.InferOutput<I>,
-    ctx: JobContext,
+    ctx: JobContext<E>,
   ): Promise<StandardSchemaV1.InferInput<O>> | StandardSchemaV1.InferInput<O>;
 }
 
-/** Adds types to a job definition and returns it unchanged. The registry validates it at start. */
-export function defineJob<I extends StandardSchemaV1, O extends StandardSchemaV1>(
-  definition: JobDefinition<I, O>,
-): JobDefinition<I, O> {
+/**
+ * Adds types to a job definition and returns it unchanged. The registry validates it at start. `createClient<typeof jobs>()`
+ * types a client from definitions.
+ */
+export function defineJob<
+  I extends StandardSchemaV1,
+  O extends StandardSchemaV1,
+  E extends EventSchemas = NoEvents,
+  N extends string = string,
+>(definition: JobDefinition<I, O, E, N>): JobDefinition<I, O, E, N> {
   return definition;
 }
 

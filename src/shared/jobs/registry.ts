@@ -6,6 +6,7 @@ import type { Jiti } from 'jiti';
 import { z } from 'zod';
 import { StartError } from '../start-error.js';
 import type { JobDefinition } from './definition.js';
+import { eventTypeError } from './events/custom.js';
 import { KEEP_MS, MAX_TIMER_MS } from './settings.js';
 
 /** Job definitions by name. */
@@ -32,6 +33,15 @@ const definitionSchema = z
       .strictObject({ anonymous: standardSchema.optional(), signedIn: standardSchema.optional() })
       .optional(),
     result: standardSchema,
+    events: z
+      .record(z.string(), standardSchema)
+      .superRefine((events, ctx) => {
+        for (const type of Object.keys(events)) {
+          const message = eventTypeError(type);
+          if (message) ctx.addIssue({ code: 'custom', path: [type], message });
+        }
+      })
+      .optional(),
     stages: z.record(z.string().min(1), z.number().positive()).optional(),
     defaults: z
       .strictObject({

@@ -16,16 +16,15 @@ export async function validate<S extends StandardSchemaV1>(
   value: unknown,
 ): Promise<Validated<StandardSchemaV1.InferOutput<S>>> {
   const checked = await schema['~standard'].validate(value);
-  if (!checked.issues) return { value: checked.value };
-  return {
-    errors: checked.issues.map(({ message, path }) => ({
-      pointer: (path ?? [])
-        .map((part) => `/${escapeKey(typeof part === 'object' ? part.key : part)}`)
-        .join(''),
-      detail: message,
-    })),
-  };
+  return checked.issues ? { errors: fieldErrors(checked.issues) } : { value: checked.value };
 }
+
+/** Returns the issues of a schema as errors, each with a JSON Pointer (RFC 6901) into the value. */
+export const fieldErrors = (issues: ReadonlyArray<StandardSchemaV1.Issue>): FieldError[] =>
+  issues.map(({ message, path }) => ({
+    pointer: (path ?? []).map((part) => `/${escapeKey(typeof part === 'object' ? part.key : part)}`).join(''),
+    detail: message,
+  }));
 
 /** Joins errors into one line. */
 export const explain = (errors: FieldError[]): string =>

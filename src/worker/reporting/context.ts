@@ -1,4 +1,5 @@
 import type { JobContext, JobFiles, LogLevel, ProgressUpdate } from '../../shared/jobs/definition.js';
+import type { EventSchemas } from '../../shared/jobs/types.js';
 import { ReportBound, type ReportKind } from './bound.js';
 import { CustomEvents } from './custom-events.js';
 import { JobLog, lineTexts, missingLine, sendLine } from './job-log.js';
@@ -18,6 +19,8 @@ export interface ReportingOptions {
   jobId: string;
   attempt: number;
   stages: Record<string, number> | undefined;
+  /** The schemas of custom events; `undefined` if the definition has none. */
+  events?: EventSchemas | undefined;
   limits: ReportingLimits;
   files: JobFiles;
   sink: ReportSink;
@@ -65,7 +68,11 @@ export function createReporting(options: ReportingOptions): Reporting {
     maxBytes: limits.partialMaxBytes,
     publish: (json) => publishEvent('partial', 'partial', json),
   });
-  const events = new CustomEvents({ jobId, attempt }, (type, json) => publishEvent('event', type, json));
+  const events = new CustomEvents(
+    { jobId, attempt },
+    (type, json) => publishEvent('event', type, json),
+    options.events,
+  );
 
   function hasRoom(kind: ReportKind, bytes: number): boolean {
     if (!bound.fits(bytes)) sink.poll();

@@ -1,4 +1,5 @@
-import type { JobContext, JobDefinition } from '../../shared/jobs/definition.js';
+import type { ChildOptions, JobContext, JobDefinition } from '../../shared/jobs/definition.js';
+import { kindName } from '../../shared/jobs/kind.js';
 import { createReporting, type ReportingOptions } from '../reporting/context.js';
 import type { Deliver } from '../webhooks/deliver.js';
 import type { StartChild } from './children/children.js';
@@ -30,20 +31,23 @@ export interface Execution {
   drop(): void;
 }
 
-/**
- * Creates the execution of a job in this thread.
- * @param options.services for built-in jobs with `internal: true`
- */
+export interface LocalExecutionOptions extends Omit<ReportingOptions, 'stages' | 'events'> {
+  /** For built-in jobs with `internal: true`. */
+  services?: InternalServices | undefined;
+}
+
+/** Creates the execution of a job in this thread. */
 export function createLocalExecution(
   definition: JobDefinition,
-  { services, ...options }: Omit<ReportingOptions, 'stages'> & { services?: InternalServices | undefined },
+  { services, ...options }: LocalExecutionOptions,
 ): Execution {
-  const reporting = createReporting({ ...options, stages: definition.stages });
+  const reporting = createReporting({ ...options, stages: definition.stages, events: definition.events });
   return {
     async run(data, run, begin, startChild) {
       const input = await checkInput(definition, data);
       await begin();
-      const child = ((...call) => startChild(reporting.bar(), ...call)) as JobContext['child'];
+      const child = ((job: Parameters<typeof kindName>[0], data: unknown, given?: ChildOptions) =>
+        startChild(reporting.bar(), kindName(job), data, given)) as JobContext['child'];
       const context: JobContext = { ...reporting.context(run.signal), child };
       return definition.run(input as never, services ? ({ ...context, services } as JobContext) : context);
     },

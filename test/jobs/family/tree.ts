@@ -1,7 +1,6 @@
 import { ChildFailedError, type ChildOptions, defineJob } from 'headway';
 import { z } from 'zod';
-
-type Leaf = { double: number } | undefined;
+import leaf from './leaf.js';
 
 /** Starts `count` leaves and awaits them in the way that `choice` names. Leaf number `bad` fails `fails` times. */
 export default defineJob({
@@ -19,7 +18,7 @@ export default defineJob({
   async run({ count, gate, fails, permanent, bad, choice, throwAfter }, ctx) {
     const options: ChildOptions = choice === 'ignore' || choice === 'fail' ? { onFailure: choice } : {};
     const children = Array.from({ length: count }, (_, n) =>
-      ctx.child<Leaf>('leaf', { n, gate, ...(n === bad ? { fails, permanent } : {}) }, options),
+      ctx.child(leaf, { n, gate, ...(n === bad ? { fails, permanent } : {}) }, options),
     );
     if (choice === 'leave') {
       await Promise.race(children);

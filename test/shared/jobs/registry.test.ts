@@ -46,6 +46,16 @@ describe('the registry', () => {
     ['exports nothing', 'export const x = 1;', /must default-export a job definition/],
     ['has no schema', PLAIN.replace('input: anything', 'input: {}'), /input: must be a schema/],
     ['has a bad name', PLAIN.replace("'plain'", "'Plain Job'"), /name: must be 1 to 60 lower-case/],
+    [
+      'has an event with a reserved name',
+      PLAIN.replace('run:', 'events: { progress: anything }, run:'),
+      /events\.progress: the type "progress" is reserved/,
+    ],
+    [
+      'has an event without a schema',
+      PLAIN.replace('run:', 'events: { sold: {} }, run:'),
+      /events\.sold: must/,
+    ],
     ['has no run', PLAIN.replace('run: async', 'runs: async'), /run/],
     [
       'has a misspelt option in defaults',

@@ -1,4 +1,5 @@
 import type { JobContext } from '../../../shared/jobs/definition.js';
+import { kindName } from '../../../shared/jobs/kind.js';
 import type { AddPart, Part } from '../../reporting/roll-up.js';
 import type { Peer } from './peer.js';
 
@@ -38,10 +39,10 @@ export class ChildCalls {
         this.bars.delete(call);
       }
     };
-    return ((...args: unknown[]) => {
+    return ((job: Parameters<typeof kindName>[0], ...args: unknown[]) => {
       const call = ++this.calls;
       this.bars.set(call, bar());
-      const result = child(call, args);
+      const result = child(call, [kindName(job), ...args]);
       // A parent is not required to await its child.
       result.catch(() => {});
       return result;

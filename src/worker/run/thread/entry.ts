@@ -83,6 +83,7 @@ async function perform(
     jobId,
     attempt,
     stages: definition.stages,
+    events: definition.events,
     limits,
     files: jobFiles(store, jobId, basePath, workspace === undefined ? undefined : { path: workspace }),
     sink: sinkTo(main, acks, memory),
