@@ -42,10 +42,11 @@ const ROOMS = {
     webhooks: ['channel', 'jobs', 'lifecycle', 'redis', 'tracing'],
   },
   'src/worker': {
-    '(top)': ['reporting', 'run', 'webhooks'],
+    '(top)': ['estimates', 'reporting', 'run', 'webhooks'],
+    estimates: [],
     jobs: ['run'],
     reporting: [],
-    run: ['reporting', 'webhooks'],
+    run: ['estimates', 'reporting', 'webhooks'],
     webhooks: [],
   },
   'src/api': {
