@@ -20,7 +20,7 @@ export interface JobProgressProps {
  * `data-status`), `headway-bar`, `headway-fill`, `headway-percent`, `headway-state`, and `headway-error` if the job failed.
  */
 export function JobProgress({ job, token, label = 'Progress', children }: JobProgressProps) {
-  const { now, stalled } = useTimedJob(job, { token });
+  const { now, detail } = useTimedJob(job, { token });
   const failure = failureText(now);
   return h(
     'div',
@@ -38,7 +38,7 @@ export function JobProgress({ job, token, label = 'Progress', children }: JobPro
           h(
             'span',
             { key: 'state', className: 'headway-state', 'aria-hidden': true },
-            liveLabel(now, stalled),
+            liveLabel(now, detail),
           ),
           failure &&
             h('div', { key: 'error', className: 'headway-error', dir: 'auto', 'aria-hidden': true }, failure),

@@ -69,17 +69,17 @@ export const useJob = <R = unknown>(
   options: UseJobOptions = {},
 ): UsedJob<R> => useNow(useStoreOf(job, options, createJobStore<R>));
 
-const notStalled = (): string => '';
+const noDetail = (): string => '';
 
-/** Like {@link useJob}, and also returns how long the job has made no progress. */
+/** Like {@link useJob}, and also returns what depends on the clock: see {@link TimedJobStore.detail}. */
 export function useTimedJob<R = unknown>(
   job: JobReference | null | undefined,
   options: UseJobOptions = {},
-): { now: UsedJob<R>; stalled: string } {
+): { now: UsedJob<R>; detail: string } {
   const store: TimedJobStore<R> = useStoreOf(job, options, createTimedJobStore<R>);
   return {
     now: useNow(store),
-    stalled: useSyncExternalStore(store.subscribe, store.stalled, notStalled),
+    detail: useSyncExternalStore(store.subscribe, store.detail, noDetail),
   };
 }
 

@@ -20,7 +20,7 @@ export const JobProgress = defineComponent({
     label: { type: String, default: 'Progress' },
   },
   setup(props, { slots }) {
-    const { job, cancel, retry, stalled } = useTimedJob(() => props.job, { token: () => props.token });
+    const { job, cancel, retry, detail } = useTimedJob(() => props.job, { token: () => props.token });
     return () => {
       const now = job.value;
       const failure = failureText(now);
@@ -32,7 +32,7 @@ export const JobProgress = defineComponent({
         ),
         h('span', { class: 'headway-percent', 'aria-hidden': 'true' }, percentLabel(now)),
         ' ',
-        h('span', { class: 'headway-state', 'aria-hidden': 'true' }, liveLabel(now, stalled.value)),
+        h('span', { class: 'headway-state', 'aria-hidden': 'true' }, liveLabel(now, detail.value)),
         failure && h('div', { class: 'headway-error', dir: 'auto', 'aria-hidden': 'true' }, failure),
       ];
       return h('div', { class: 'headway-job', 'data-state': now.state, 'data-status': now.status }, [
