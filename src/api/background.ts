@@ -14,6 +14,7 @@ import { type Core, pubSubOf } from './core.js';
 import type { DashboardFeed } from './live/feed.js';
 import type { Jobs } from './open-jobs.js';
 import type { Streams } from './open-streams.js';
+import type { Positions } from './queue-positions/open.js';
 import { watchPulse } from './stream/redis-pulse.js';
 import { followRemovedJobs } from './stream/removed-jobs.js';
 import type { ViewerSet } from './stream/viewer-set.js';
@@ -24,6 +25,7 @@ export function startServices(
   core: Core,
   { store, canceller, expiry, schedules }: Jobs,
   { hub, viewers }: Streams,
+  positions: Positions,
   reporting: ProcessReporting,
   feed: DashboardFeed,
   allViewers: Array<ViewerSet<unknown>>,
@@ -59,6 +61,7 @@ export function startServices(
     recheck,
     followRemovedJobs({ channels, redis, keyspace, isFollowed, reconciler, faults, log }),
     watchWorkers({ channels, census: connection.census, onChange: recheck.queue, log }),
+    positions.announce(channels),
     watchPulse({
       connections: [
         {

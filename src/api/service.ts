@@ -39,6 +39,8 @@ import { openAuth, readSecrets } from './open-auth.js';
 import { openJobs } from './open-jobs.js';
 import { openLive } from './open-live.js';
 import { openStreams } from './open-streams.js';
+import { openPositions } from './queue-positions/open.js';
+import { positionScripts } from './queue-positions/scripts.js';
 import { observeStreams } from './stream/observe.js';
 import { planWaves } from './stream/waves.js';
 
@@ -115,7 +117,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     role: 'request',
     log,
     registry,
-    ownScripts: { ...apiScripts, ...limitScripts },
+    ownScripts: { ...apiScripts, ...limitScripts, ...positionScripts },
     onUnusable: options.onUnusable ?? (() => void stopOnce({ drainMs: 0 })),
     waiting: options.waiting,
   });
@@ -136,7 +138,8 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     jobs.readTombstone,
     anonymous.mode,
   );
-  const actions = createJobActions({ ...core, ...jobs, access });
+  const positions = openPositions(connection, log);
+  const actions = createJobActions({ ...core, ...jobs, access, positionOf: positions.view });
   const overload = opened.adopt(new Overload(config, log), stop);
   const streams = openStreams(core, jobs, { access, ...auth }, overload);
   const localViewers = new LocalViewers(streams.hub);
@@ -144,7 +147,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
   opened.adopt(reporting, stop);
   opened.defer(() => connection.outcomes.flush());
   const allViewers = [streams.viewers, dashboard, overviews];
-  const services = startServices(core, jobs, streams, reporting, feed, allViewers);
+  const services = startServices(core, jobs, streams, positions, reporting, feed, allViewers);
   opened.defer(() => Promise.all(services.map(stop)));
   opened.defer(observeStreams(streams, allViewers));
   const metrics = await openMetrics(core, { role: 'api', embedded });

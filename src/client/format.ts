@@ -24,6 +24,14 @@ export function duration(ms: number): string {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
+/** Formats an estimated duration in ms: `25 s`, `2 min`, `1 h 3 min`. */
+export const roughly = (ms: number): string =>
+  ms < 59_500
+    ? duration(ms)
+    : ms < 3_570_000
+      ? `${Math.round(ms / 60_000)} min`
+      : duration(Math.round(ms / 60_000) * 60_000);
+
 /** Formats a time that has passed, in ms, rounded down to whole seconds. */
 export const elapsed = (ms: number): string => duration(Math.floor(ms / 1000) * 1000);
 

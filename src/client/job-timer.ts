@@ -1,6 +1,6 @@
 import { addToPace, emptyPace, type Timing, timingOf } from './pace.js';
 import type { Status } from './stream.js';
-import type { JobEvent, Progress } from './types.js';
+import type { JobEvent, JobEventData, Progress } from './types.js';
 
 /** The longest time that an event takes from its process to the viewer, in ms. */
 const TRAVEL_MS = 2000;
@@ -28,6 +28,8 @@ export function createJobTimer(
   let pace = emptyPace;
   let progress: Progress | undefined;
   let running = false;
+  /** When a waiting job begins, ms since 1970 by the service's clock. */
+  let beginsAt: number | undefined;
   let liveSince: number | undefined;
   /** The viewer's clock minus the worker's, in ms. The clocks count as equal until an event shows otherwise. */
   let ahead = 0;
@@ -43,13 +45,19 @@ export function createJobTimer(
     event({ event, data }) {
       pace = addToPace(pace, { event, data } as JobEvent);
       switch (event) {
+        case 'queue': {
+          const { at, beginsInMs } = data as JobEventData['queue'];
+          beginsAt = beginsInMs === undefined ? undefined : at + beginsInMs;
+          setClock(at);
+          break;
+        }
         case 'progress':
           progress = data as Progress;
           setClock(progress.at);
           break;
         case 'active':
           running = true;
-          progress = undefined;
+          progress = beginsAt = undefined;
           break;
         case 'waiting':
         case 'delayed':
@@ -60,7 +68,7 @@ export function createJobTimer(
         case 'cancelled':
         case 'reset':
           running = false;
-          progress = undefined;
+          progress = beginsAt = undefined;
       }
     },
     status(status) {
@@ -70,7 +78,10 @@ export function createJobTimer(
     timing() {
       // Without a connection it is unknown whether the job makes progress.
       const shown = liveSince === undefined ? undefined : progress;
-      return timingOf(pace, shown, running, wall() - ahead);
+      const now = wall() - ahead;
+      const times = timingOf(pace, shown, running, now);
+      const beginsInMs = liveSince === undefined || beginsAt === undefined ? 0 : beginsAt - now;
+      return beginsInMs > 0 ? { ...times, beginsInMs } : times;
     },
   };
 }

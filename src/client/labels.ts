@@ -1,4 +1,4 @@
-import { elapsed } from './format.js';
+import { amount, elapsed, roughly } from './format.js';
 import type { Timing } from './pace.js';
 import type { WatchedJob } from './view.js';
 
@@ -34,10 +34,26 @@ export function stalledLabel({ stalledMs }: Timing): string {
   return stalledMs === undefined ? '' : `stalled for ${elapsed(stalledMs)}`;
 }
 
-/** A job's state, whether it has stalled, and whether the connection is lost. @param stalled {@link stalledLabel} */
-export function liveLabel(job: WatchedJob, stalled = ''): string {
+/** Where a waiting job is, such as "3 jobs before it, begins in about 2 min"; empty if that is unknown. */
+export function positionLabel(
+  { position, orMore }: { position?: number | undefined; orMore?: boolean | undefined },
+  { beginsInMs }: Timing = {},
+): string {
+  if (position === undefined) return '';
+  const jobs = position === 0 ? 'next' : `${amount(position, position === 1 ? 'job' : 'jobs')} before it`;
+  const begins = beginsInMs === undefined ? '' : `, begins in about ${roughly(beginsInMs)}`;
+  return (orMore ? `at least ${jobs}` : jobs) + begins;
+}
+
+/**
+ * A job's state with its details, and whether the connection is lost.
+ * @param detail {@link stalledLabel} or {@link positionLabel}
+ */
+export function liveLabel(job: WatchedJob, detail = ''): string {
   if (job.status === 'stale') return `${stateLabel(job)} (disconnected, reconnecting)`;
-  return stalled && job.state === 'active' ? `${stateLabel(job)}, ${stalled}` : stateLabel(job);
+  const { state, position } = job;
+  const has = detail && (state === 'active' || (state === 'waiting' && position !== undefined));
+  return has ? `${stateLabel(job)}, ${detail}` : stateLabel(job);
 }
 
 /** The step between two announcements of progress to a screen reader, in percent: each percent would be noise. */

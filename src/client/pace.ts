@@ -61,6 +61,8 @@ export interface Timing {
   /** The remaining time as of now. Absent once the estimate has passed. */
   etaMs?: number;
   ratePerSecond?: number;
+  /** In how much time a waiting job begins. Absent once the estimate has passed. */
+  beginsInMs?: number;
   /** How long a running job's numbers have not changed. Meanwhile, there is no rate or estimate. */
   stalledMs?: number;
 }

@@ -1,15 +1,15 @@
 import type { JobReference } from './client.js';
 import { createJobTimer } from './job-timer.js';
-import { stalledLabel } from './labels.js';
+import { positionLabel, stalledLabel } from './labels.js';
 import { type AnyClient, createJobStore, type JobStore } from './store.js';
 
 /** How often a job's times are updated, in ms. They change without an event. */
 const TICK_MS = 1000;
 
-/** A job store that also measures how long the job has made no progress. */
+/** A job store that also has what depends on the clock. */
 export interface TimedJobStore<R = unknown> extends JobStore<R> {
-  /** How long the job has made no progress, such as "stalled for 12 s"; empty while it makes progress. */
-  stalled(): string;
+  /** Where the job waits, or how long it has made no progress, such as "stalled for 12 s"; empty if there is neither. */
+  detail(): string;
   /** @param onTick called once a second while there is a listener */
   subscribe(listener: () => void, onTick?: () => void): () => void;
 }
@@ -24,7 +24,10 @@ export function createTimedJobStore<R = unknown>(
   const store = createJobStore<R>(client, reference, token, timer.event);
   return {
     ...store,
-    stalled: () => stalledLabel(timer.timing()),
+    detail() {
+      const timing = timer.timing();
+      return positionLabel(store.get(), timing) || stalledLabel(timing);
+    },
     subscribe(listener, onTick = listener) {
       const clock = setInterval(onTick, TICK_MS);
       const unsubscribe = store.subscribe(() => {

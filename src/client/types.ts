@@ -63,13 +63,23 @@ interface About {
   at: number;
 }
 
+/** The position of a waiting job in its queue, as far as it is known. */
+export interface QueuePosition {
+  /** How many jobs are taken before it; 0 if it is the next. */
+  position?: number;
+  /** There are at least `position` jobs before it. */
+  orMore?: true;
+  /** The estimated time until it begins, in ms. */
+  beginsInMs?: number;
+}
+
 /** The data of each event of a job, by event name. */
 export interface JobEventData<R = unknown> {
   waiting: About & { name: string };
   delayed: About & { name: string; until: number };
   active: About & { name: string; attempts: number };
   progress: Progress;
-  queue: About & { paused: boolean; noWorker?: boolean; cancelling?: true };
+  queue: About & { paused: boolean; noWorker?: boolean; cancelling?: true } & QueuePosition;
   log: About & {
     level: 'debug' | 'info' | 'warn' | 'error';
     message: string;
@@ -164,6 +174,9 @@ export interface JobView<R = unknown> {
   cancelling?: boolean;
   paused?: boolean;
   noWorker?: boolean;
+  position?: number;
+  orMore?: true;
+  beginsInMs?: number;
   title?: string;
   tags?: string[];
   metadata?: Record<string, unknown>;

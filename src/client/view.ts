@@ -30,6 +30,10 @@ export interface WatchedJob<R = unknown> {
   noWorker: boolean;
   /** Cancellation was requested, and the job has not ended yet. */
   cancelling: boolean;
+  /** How many jobs are taken before this one, which waits; `undefined` if that is unknown. */
+  position: number | undefined;
+  /** There are at least `position` jobs before it. */
+  orMore: boolean;
   /** When a delayed job or the next attempt is due, ms since 1970. */
   nextAt: number | undefined;
   /** Why the job cannot be watched. */
@@ -54,6 +58,8 @@ export const emptyJob = <R = unknown>(id: string): WatchedJob<R> => ({
   paused: false,
   noWorker: false,
   cancelling: false,
+  position: undefined,
+  orMore: false,
   nextAt: undefined,
   problem: undefined,
 });
@@ -68,9 +74,11 @@ const FRESH = {
   nextAt: undefined,
   noWorker: false,
   cancelling: false,
+  position: undefined,
+  orMore: false,
 };
 
-const NOT_WAITING = { paused: false, noWorker: false, cancelling: false };
+const NOT_WAITING = { paused: false, noWorker: false, cancelling: false, position: undefined, orMore: false };
 
 /** Applies an event to a job and returns the changed job. Pure. */
 export function applyJobEvent<R>(job: WatchedJob<R>, { event, data }: JobEvent<R>): WatchedJob<R> {
@@ -85,6 +93,8 @@ export function applyJobEvent<R>(job: WatchedJob<R>, { event, data }: JobEvent<R
         paused: data.paused,
         noWorker: data.noWorker === true,
         cancelling: data.cancelling === true,
+        position: data.position,
+        orMore: data.orMore === true,
       };
     case 'log':
       return { ...known, logs: [...job.logs, data].slice(-MAX_LOGS) };

@@ -31,9 +31,12 @@ export function startReporting(
   });
 }
 
-/** Sends the counts of outcomes, unless Redis is unreachable: they are not worth waiting for. */
-export async function flushOutcomes({ redis, outcomes }: Connection): Promise<void> {
-  if (redis.status === 'ready') await outcomes.flush();
+/** Sends pending statistics, unless Redis is unreachable: they are not worth waiting for. */
+export async function flushIfReady(
+  { redis }: Connection,
+  statistics: { flush(): Promise<void> },
+): Promise<void> {
+  if (redis.status === 'ready') await statistics.flush();
 }
 
 export function openHousekeeping(

@@ -6,6 +6,7 @@ import { basePathOf } from '../shared/process/public-url.js';
 import { serverClockCell } from '../shared/redis/server-clock.js';
 import { webhookPolicy } from '../shared/webhooks/target.js';
 import type { Core } from './core.js';
+import type { RunHistory } from './estimates/run-history.js';
 import type { Lifecycle } from './open-lifecycle.js';
 import type { ReportingLimits } from './reporting/context.js';
 import { createProcessor, type JobProcessor } from './run/processor.js';
@@ -37,6 +38,7 @@ export function openProcessor(
   { reconciler, children }: Lifecycle,
   threads: Threads,
   running: RunningJobs,
+  history: RunHistory,
   webhookSecrets: readonly string[],
 ): JobProcessor {
   const { redis, keyspace, publisher, batch, keep } = connection;
@@ -64,6 +66,7 @@ export function openProcessor(
     lockMs: config.LOCK_DURATION_MS,
     timeoutMs: config.JOB_TIMEOUT_MS,
     maxStalls: config.MAX_STALLS,
+    history,
     running,
     log,
   });

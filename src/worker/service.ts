@@ -11,8 +11,9 @@ import { connectHeadway, type Waiting } from '../shared/runtime/connection.js';
 import { openFiles } from '../shared/runtime/files.js';
 import { openMetrics } from '../shared/runtime/metrics.js';
 import { startTracing } from '../shared/tracing/start.js';
-import { flushOutcomes, openHousekeeping, startReporting, startSweeper } from './background.js';
+import { flushIfReady, openHousekeeping, startReporting, startSweeper } from './background.js';
 import type { Core } from './core.js';
+import { createRunHistory } from './estimates/run-history.js';
 import { openLifecycle } from './open-lifecycle.js';
 import { openProcessor, openThreads } from './open-processor.js';
 import { openWorkers, watchCancels } from './open-workers.js';
@@ -91,11 +92,15 @@ export async function openWorker({
 
   const running = new RunningJobs();
   const reporting = opened.adopt(startReporting(core, queues, running), (reporting) => reporting.stop());
-  opened.defer(() => flushOutcomes(connection));
+  opened.defer(() => flushIfReady(connection, connection.outcomes));
   const lifecycle = openLifecycle(core);
   const threads = openThreads(core);
   opened.defer(() => threads.close());
-  const processor = openProcessor(core, lifecycle, threads, running, webhookSecrets);
+  const history = createRunHistory(connection.redis, connection.keyspace, registry.keys(), log);
+  // Not awaited: jobs that begin before the reply are estimated from their own speed.
+  void history.flush();
+  opened.defer(() => flushIfReady(connection, history));
+  const processor = openProcessor(core, lifecycle, threads, running, history, webhookSecrets);
   const { runs } = processor;
   watchCancels(core, runs);
   const housekeeping = openHousekeeping(core, lifecycle, reporting);

@@ -55,7 +55,7 @@ describe('a paused kind of job', () => {
 
   describe('with a worker', () => {
     beforeAll(async () => {
-      headway.workers = [await startWorker(headway.env)];
+      headway.workers = [await startWorker({ ...headway.env, WORKER_CONCURRENCY: '1' })];
       await queue.pause();
       const job = await headway.client.start('steps', QUICK);
       for (const { url } of [headway.api, other]) {
@@ -159,6 +159,47 @@ describe('a paused kind of job', () => {
       expect(
         (await fetch(`${headway.api.url}/v1/definitions/steps/pause`, { headers: asAdmin })).status,
       ).toBe(405);
+    });
+
+    it('shows a waiting job how many jobs are before it, once at each API process and also after an outage', async () => {
+      const { client, connection, redis, api } = headway;
+      const jobs: StartedJob[] = [];
+      for (let i = 0; i < 4; i++) jobs.push(await client.start('steps', { count: 1000, intervalMs: 100 }));
+      const [first, second, third, last] = jobs as [StartedJob, StartedJob, StartedJob, StartedJob];
+      const streams = await Promise.all([watch(api.url, last), watch(other.url, last)]);
+      const shown = (position: number) =>
+        Promise.all(
+          streams.map((stream) =>
+            stream.waitFor(({ event, data }) => event === 'queue' && data.position === position),
+          ),
+        );
+      await shown(2);
+      expect(await (await client.get(last)).json()).toMatchObject({ state: 'waiting', position: 2 });
+      // Nothing is published of a job without viewers, and the position of one that is not watched any more is withdrawn.
+      const published = () => connection.hget(`headway:{job:${third.id}}:slots`, 'queue');
+      expect(await published()).toBeNull();
+      const brief = await watch(other.url, third);
+      expect((await brief.waitFor('queue')).data.position).toBe(1);
+      brief.close();
+      await until('it is withdrawn', async () => !(await published())?.includes('position'));
+      await client.cancel(first);
+      await shown(1);
+      await redis.kill('SIGKILL');
+      await redis.restart();
+      await until('it is back', async () => (await fetch(`${api.url}/readyz`)).status === 200);
+      await client.cancel(second);
+      await shown(0);
+      await client.cancel(third);
+      await Promise.all(streams.map((stream) => stream.waitFor('active')));
+      await client.cancel(last);
+      for (const stream of streams) {
+        await stream.ended;
+        const positions = stream.events.flatMap(({ event, data }) =>
+          event === 'queue' ? [data.position] : [],
+        );
+        expect(positions.filter((position) => position !== undefined)).toEqual([2, 1, 0]);
+        expect(stream.names().slice(-2)).not.toContain('queue');
+      }
     });
 
     it('is not announced to viewers of jobs that did not wait for it', async () => {

@@ -77,8 +77,9 @@ describe('the visible state of a job', () => {
     await steer('completed', 'end');
     await headway.client.cancel(jobs['cancelled before it began']);
     const queue = new Queue(LONG_NAME, { connection: headway.connection, prefix: '{headway}' });
-    await queue.pause();
+    await queue.setGlobalConcurrency(1);
     await queue.close();
+    await headway.client.start(LONG_NAME, { turns: 'before-waiting' });
     jobs.waiting = await headway.client.start(LONG_NAME, { turns: 'waiting' });
 
     const known = Object.values(jobs).map(({ id, token }) => ({ id, token }));
@@ -165,6 +166,7 @@ describe('the visible state of a job', () => {
         .locator(`[data-job="${jobs['active at 40 percent'].id}"]`)
         .getByText(/^Running, stalled for \d+ s$/)
         .waitFor();
+      await page.locator(`[data-job="${jobs.waiting.id}"]`).getByText('Waiting, next').waitFor();
       await page.close();
     }
   });
@@ -177,6 +179,7 @@ describe('the visible state of a job', () => {
       .getByText(/^steered: Starts on /)
       .waitFor();
     await panel('completed').getByText('Took').waitFor();
+    await panel('waiting').getByText('next', { exact: true }).waitFor();
     await panel('active at 40 percent')
       .getByText(/^stalled for \d+ s$/)
       .waitFor();

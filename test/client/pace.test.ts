@@ -95,6 +95,26 @@ describe('the times of a job', () => {
     expect(timer.timing()).toEqual({});
   });
 
+  it('counts down the time until a waiting job begins, by the clock of the service', () => {
+    const { timer, at } = watch(-90_000);
+    at(0, event('waiting', 0), event('queue', 0, { paused: false, position: 3, beginsInMs: 60_000 }));
+    expect(timer.timing()).toEqual({ beginsInMs: 60_000 });
+    at(45_000);
+    expect(timer.timing()).toEqual({ beginsInMs: 15_000 });
+    at(61_000);
+    expect(timer.timing()).toEqual({});
+    at(62_000, event('queue', 62_000, { paused: false, position: 2, beginsInMs: 30_000 }));
+    expect(timer.timing()).toEqual({ beginsInMs: 30_000 });
+    at(63_000, event('queue', 63_000, { paused: true }));
+    expect(timer.timing()).toEqual({});
+    at(
+      64_000,
+      event('queue', 64_000, { paused: false, position: 0, beginsInMs: 5000 }),
+      event('active', 64_000),
+    );
+    expect(timer.timing()).toEqual({ elapsedMs: 0 });
+  });
+
   it('has no estimate while disconnected', () => {
     const { timer, at } = watch();
     at(0, event('active', 0, { attempts: 1 }), progress(40, 0, { etaMs: 30_000, ratePerSecond: 10 }));

@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { JobEvent } from '../../src/client/index.js';
-import { announcement, failureText, liveLabel, stalledLabel, stateLabel } from '../../src/client/labels.js';
+import {
+  announcement,
+  failureText,
+  liveLabel,
+  positionLabel,
+  stalledLabel,
+  stateLabel,
+} from '../../src/client/labels.js';
 import { applyJobEvent, emptyJob, type WatchedJob } from '../../src/client/view.js';
 
 const about = { jobId: 'x.1', attempt: 1, at: 0, name: 'steps' };
@@ -113,6 +120,21 @@ describe('announcements for screen readers', () => {
       const after = applyJobEvent(asked, event(name, { error: { message: 'why' } }));
       expect(stateLabel(after)).toBe(label);
     }
+  });
+
+  it.each([
+    [{ position: 0 }, undefined, 'next'],
+    [{ position: 1 }, 400, '1 job before it, begins in about 1 s'],
+    [{ position: 3 }, 118_000, '3 jobs before it, begins in about 2 min'],
+    [{ position: 1000, orMore: true as const }, undefined, 'at least 1,000 jobs before it'],
+    [{}, 5000, ''],
+  ])('describe the position %o of a waiting job', (position, beginsInMs, label) => {
+    const waiting = { ...seen(event('waiting'), event('queue', { paused: false, ...position })) };
+    expect(positionLabel(waiting, beginsInMs === undefined ? {} : { beginsInMs })).toBe(label);
+    expect(liveLabel({ ...waiting, status: 'live' }, label)).toBe(label ? `Waiting, ${label}` : 'Waiting');
+    const running = applyJobEvent(waiting, event('active', { attempts: 1 }));
+    expect(positionLabel(running)).toBe('');
+    expect(positionLabel(applyJobEvent(waiting, event('queue', { paused: true })))).toBe('');
   });
 
   it.each([

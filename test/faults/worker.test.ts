@@ -72,6 +72,37 @@ describe('when a worker dies', () => {
     expect(stream.events.at(-2)!.data).toMatchObject({ attempt: 2, percent: 5 });
   });
 
+  it('the next worker still knows how long a kind takes', async () => {
+    const { client, connection } = headway;
+    const worker = await startOne();
+    await Promise.all(Array.from({ length: 3 }, () => client.start('steps', { count: 5, intervalMs: 60 })));
+    const runs = () => connection.lrange('headway:{runs}:steps', 0, -1);
+    await until('the runs are kept', async () => (await runs()).length >= 3);
+    const [longest = 0] = (await runs()).map((run) => JSON.parse(run)[0] as number).sort((a, b) => b - a);
+    await worker.kill('SIGKILL');
+    // As if three runs of another kind had taken a minute.
+    await connection.lpush('headway:{runs}:steered', '[60000,0]', '[60000,0]', '[61000,0]');
+    await startOne();
+    const job = await client.start('steps', { count: 50, intervalMs: 60 });
+    const stream = await watch(job);
+    // Ten times the size, before the first step is done.
+    const { data } = await stream.waitFor('progress');
+    expect(data).toMatchObject({ percent: 0, total: 50 });
+    expect(data.etaMs).toBeGreaterThan(2000);
+    expect(data.etaMs).toBeLessThanOrEqual(10 * longest);
+    const silent = await client.start('steered', { turns: 'silent' });
+    const silentStream = await watch(silent);
+    const { data: first } = await silentStream.waitFor('progress');
+    expect(first).toMatchObject({ attempt: 1, percent: null });
+    expect(first.etaMs).toBeGreaterThan(55_000);
+    expect(first.etaMs).toBeLessThan(60_000);
+    const view = await (await client.get(silent)).json();
+    expect(view.progress).toMatchObject({ percent: null, etaMs: first.etaMs });
+    await connection.lpush('silent', 'end');
+    await Promise.all([client.cancel(job), silentStream.ended]);
+    await connection.del('headway:{runs}:steered');
+  });
+
   it('a job that has stalled too often fails, with a reason', async () => {
     const worker = await startOne({ MAX_STALLS: '0' });
     const job = await headway.client.start('steered', { turns: 'turns' });

@@ -8,6 +8,7 @@ import { findProgram } from '../../scripts/lib/command.mjs';
 import { freePort } from '../../scripts/lib/free-port.mjs';
 import { apiScripts } from '../../src/api/jobs/scripts.js';
 import { limitScripts } from '../../src/api/limits/scripts.js';
+import { positionScripts } from '../../src/api/queue-positions/scripts.js';
 import { allNodes, type RedisClient } from '../../src/shared/redis/client.js';
 import { connectRedis } from '../../src/shared/redis/connect.js';
 import { sharedScripts } from '../../src/shared/runtime/scripts.js';
@@ -32,7 +33,13 @@ export interface TestRedis {
 }
 
 /** Every script that a process of Headway calls. */
-export const allScripts = { ...sharedScripts, ...workerScripts, ...apiScripts, ...limitScripts };
+export const allScripts = {
+  ...sharedScripts,
+  ...workerScripts,
+  ...apiScripts,
+  ...limitScripts,
+  ...positionScripts,
+};
 
 /** Whether the tests of this run use a Cluster of three masters wherever they would start one server. */
 export const ON_CLUSTER = process.env.TEST_ON_CLUSTER === '1';

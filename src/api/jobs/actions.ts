@@ -9,6 +9,7 @@ import type { Enqueued } from '../../shared/runtime/enqueue.js';
 import type { Access } from '../auth/access.js';
 import type { Principal } from '../auth/principal.js';
 import type { LimitedCaller } from '../limits/caller.js';
+import type { PositionView } from '../queue-positions/view.js';
 import { type AcceptedJob, acceptedJob, createStateReader, missingJob } from './answers.js';
 import { createIdempotency, scopedKey } from './idempotency.js';
 import { createJobList, type ListJobs } from './list.js';
@@ -59,10 +60,12 @@ export interface JobActionsOptions {
   starter: JobStarter;
   limitedStarter: LimitedStarter;
   readTombstone: TombstoneReader;
+  positionOf: PositionView;
 }
 
 export function createJobActions(options: JobActionsOptions): JobActions {
-  const { config, connection, access, canceller, starter, limitedStarter, readTombstone } = options;
+  const { config, connection, access, canceller, starter, limitedStarter, readTombstone, positionOf } =
+    options;
   const { redis, keyspace, reconciler, readJob, trackJob, faults } = connection;
   const idempotency = createIdempotency(redis, keyspace, config.IDEMPOTENCY_TTL_MS);
   const readState = createStateReader(trackJob, readTombstone);
@@ -87,11 +90,12 @@ export function createJobActions(options: JobActionsOptions): JobActions {
       return { ...job, token: access.token(id) };
     },
     async view(job, base) {
-      const [progress, delivery] = await Promise.all([
+      const [progress, delivery, position] = await Promise.all([
         readProgress(redis, keyspace, job),
         deliveryView(job, readJob, base),
+        positionOf(job),
       ]);
-      return { ...jobView(job, progress, base), ...delivery };
+      return { ...jobView(job, progress, base), ...position, ...delivery };
     },
     async cancel(jobId) {
       const job = await canceller.cancel(jobId);

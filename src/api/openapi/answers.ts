@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { queuePosition } from '../../shared/jobs/events/job-events.js';
 import { jobErrorSchema, time } from '../../shared/jobs/events/parts.js';
 import { progressSchema } from '../../shared/jobs/events/progress.js';
 import { JOB_STATES } from '../../shared/jobs/states.js';
@@ -75,6 +76,7 @@ export const jobSchema = named(
       .literal(true)
       .optional()
       .describe('The job has not started because no worker serves its queue'),
+    ...queuePosition,
     title: z.string().optional(),
     tags: z.array(z.string()).optional(),
     metadata: z.record(z.string(), z.unknown()).optional(),

@@ -137,7 +137,7 @@ export class JobProgressElement extends Base {
     parts.row.classList.toggle('waits', indeterminate);
     parts.fill.style.transform = indeterminate ? '' : `scaleX(${fillOf(job)})`;
     setText(parts.percent, percentLabel(job));
-    setText(parts.state, liveLabel(job, this.store?.stalled()));
+    setText(parts.state, liveLabel(job, this.store?.detail()));
     setText(parts.message, job.problem?.message ?? job.error?.message ?? job.progress?.message ?? '');
     setText(parts.status, announcement(job, label));
   }

@@ -26,7 +26,7 @@ export function JobProgress<R = unknown, E = NoEvents>({
   label = 'Progress',
   children,
 }: JobProgressProps<R, E>) {
-  const { now, stalled } = useTimedJob(job, { token });
+  const { now, detail } = useTimedJob(job, { token });
   const failure = failureText(now);
   return h(
     'div',
@@ -44,7 +44,7 @@ export function JobProgress<R = unknown, E = NoEvents>({
           h(
             'span',
             { key: 'state', className: 'headway-state', 'aria-hidden': true },
-            liveLabel(now, stalled),
+            liveLabel(now, detail),
           ),
           failure &&
             h('div', { key: 'error', className: 'headway-error', dir: 'auto', 'aria-hidden': true }, failure),

@@ -87,17 +87,17 @@ export function useJob<R = unknown, E = NoEvents>(
   return useNow(useStoreOf(job, { token }, create));
 }
 
-const notStalled = (): string => '';
+const noDetail = (): string => '';
 
-/** Like {@link useJob}, and also returns how long the job has made no progress. */
+/** Like {@link useJob}, and also returns what depends on the clock: see {@link TimedJobStore.detail}. */
 export function useTimedJob<R = unknown, E = NoEvents>(
   job: JobReference<R, E> | null | undefined,
   options: { token?: string | undefined } = {},
-): { now: UsedJob<R>; stalled: string } {
+): { now: UsedJob<R>; detail: string } {
   const store: TimedJobStore<R> = useStoreOf(job, options, createTimedJobStore<R>);
   return {
     now: useNow(store),
-    stalled: useSyncExternalStore(store.subscribe, store.stalled, notStalled),
+    detail: useSyncExternalStore(store.subscribe, store.detail, noDetail),
   };
 }
 

@@ -17,7 +17,7 @@ const component = defineComponent({
     label: { type: String, default: 'Progress' },
   },
   setup(props, { slots }) {
-    const { job, cancel, retry, stalled } = useTimedJob(() => props.job, { token: () => props.token });
+    const { job, cancel, retry, detail } = useTimedJob(() => props.job, { token: () => props.token });
     return () => {
       const now = job.value;
       const failure = failureText(now);
@@ -29,7 +29,7 @@ const component = defineComponent({
         ),
         h('span', { class: 'headway-percent', 'aria-hidden': 'true' }, percentLabel(now)),
         ' ',
-        h('span', { class: 'headway-state', 'aria-hidden': 'true' }, liveLabel(now, stalled.value)),
+        h('span', { class: 'headway-state', 'aria-hidden': 'true' }, liveLabel(now, detail.value)),
         failure && h('div', { class: 'headway-error', dir: 'auto', 'aria-hidden': 'true' }, failure),
       ];
       return h('div', { class: 'headway-job', 'data-state': now.state, 'data-status': now.status }, [

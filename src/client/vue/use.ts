@@ -92,16 +92,16 @@ export const useJob = <R = unknown, E = NoEvents>(
     createJobStore<R, E>(client, reference, opener, onEvent),
   );
 
-/** Like {@link useJob}, and also returns how long the job has made no progress. */
+/** Like {@link useJob}, and also returns what depends on the clock: see {@link TimedJobStore.detail}. */
 export function useTimedJob<R = unknown, E = NoEvents>(
   job: MaybeRefOrGetter<JobReference<R, E> | null | undefined>,
   { token }: { token?: MaybeRefOrGetter<string | undefined> } = {},
-): UsedJob<R> & { stalled: Readonly<ShallowRef<string>> } {
-  const stalled = shallowRef('');
+): UsedJob<R> & { detail: Readonly<ShallowRef<string>> } {
+  const detail = shallowRef('');
   const used = useJobStore<R>(job, token, (client, reference, opener) => {
     const store = createTimedJobStore<R>(client, reference, opener);
     const update = (): void => {
-      stalled.value = store.stalled();
+      detail.value = store.detail();
     };
     update();
     return {
@@ -113,7 +113,7 @@ export function useTimedJob<R = unknown, E = NoEvents>(
         }, update),
     };
   });
-  return { ...used, stalled };
+  return { ...used, detail };
 }
 
 /** @param create creates the store of each job that is watched */

@@ -76,8 +76,15 @@ export function queueState(
   from: QueueFacts,
   to: QueueFacts,
 ): Transition {
-  const { cancelling, ...queue } = to;
-  const data = { jobId: id, attempt, ...queue, ...(cancelling ? { cancelling } : {}), at: serverNow() };
+  const { paused, noWorker, cancelling } = to;
+  const data = {
+    jobId: id,
+    attempt,
+    paused,
+    noWorker,
+    ...(cancelling ? { cancelling } : {}),
+    at: serverNow(),
+  };
   return {
     event: { event: 'queue', kind: 'state', data },
     fence: { attempt, guard: { field: 'paused', from: queueGuard(from), to: queueGuard(to) } },

@@ -30,6 +30,8 @@ export interface PublishedState {
   noWorker?: boolean;
   /** Whether a request to cancel the job was published. */
   cancelling?: boolean;
+  /** What was published of the job's position in its queue; see `src/api/queue-positions`. 0 for nothing. */
+  place?: number;
   /** The due time in the newest published `delayed` or `retrying` event, ms since 1970. */
   due?: number;
   /** How many lines of BullMQ's log of the job were published, for a worker that knows only BullMQ. */
@@ -44,16 +46,28 @@ export interface QueueFacts {
   noWorker: boolean;
   /** The job was asked to stop. */
   cancelling: boolean;
+  /** See {@link PublishedState.place}. With one of the others, it is 0: the position means nothing then. */
+  place?: number;
 }
 
-/** Returns the facts as the channel stores them: the sum of 1 (paused), 2 (no worker) and 4 (cancelling), or "" for 0. */
-export const queueGuard = ({ paused, noWorker, cancelling }: QueueFacts): string =>
-  String((paused ? 1 : 0) + (noWorker ? 2 : 0) + (cancelling ? 4 : 0)).replace('0', '');
+/**
+ * Returns the facts as the channel stores them: the sum of 1 (paused), 2 (no worker), 4 (cancelling) and 8 times `place`, or
+ * "" for 0. Earlier releases read the first three.
+ */
+export function queueGuard({ paused, noWorker, cancelling, place = 0 }: QueueFacts): string {
+  const sum = (paused ? 1 : 0) + (noWorker ? 2 : 0) + (cancelling ? 4 : 0) + 8 * place;
+  return sum === 0 ? '' : String(sum);
+}
 
 /** Parses the result of {@link queueGuard}. */
 export function readQueueGuard(guard: string | null | undefined): QueueFacts {
   const sum = Number(guard ?? 0);
-  return { paused: (sum & 1) > 0, noWorker: (sum & 2) > 0, cancelling: (sum & 4) > 0 };
+  return {
+    paused: (sum & 1) > 0,
+    noWorker: (sum & 2) > 0,
+    cancelling: (sum & 4) > 0,
+    place: Math.floor(sum / 8),
+  };
 }
 
 /** Whether the newest end was withdrawn and no run has started since. */

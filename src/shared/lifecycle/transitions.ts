@@ -37,7 +37,9 @@ export function transitions(published: PublishedState | undefined, job: JobSnaps
     );
     const last = missing.findLast(({ event }) => event.event === 'queue');
     const from = fresh || !known ? NOTHING : last ? { ...factsOf(known), paused: false } : factsOf(known);
-    if (queueGuard(from) !== queueGuard(queue)) missing.push(queueState(job, job.attempt, from, queue));
+    // A position is published by the process that knows it. Only a new fact replaces it.
+    if (queueGuard({ ...from, place: 0 }) !== queueGuard(queue))
+      missing.push(queueState(job, job.attempt, from, queue));
   }
   return missing;
 }
@@ -47,7 +49,8 @@ const factsOf = ({
   paused = false,
   noWorker = false,
   cancelling = false,
-}: Partial<QueueFacts>): QueueFacts => ({ paused, noWorker, cancelling });
+  place = 0,
+}: Partial<QueueFacts>): QueueFacts => ({ paused, noWorker, cancelling, place });
 
 /**
  * Returns what a job waits for in its queue, or that it was asked to stop; `undefined` when there is nothing to report. A

@@ -17,7 +17,7 @@ const MAX_STAGES = 1000;
 const MAX_STAGE_NAME = 100;
 const NUMBERS = ['current', 'total', 'percent'] as const;
 
-/** The progress of one attempt: turns the reports of a job into what viewers see. */
+/** The progress of one attempt: turns the reports of a job into what viewers see, without the remaining time. */
 export interface Progress {
   /** Applies an update. Invalid numbers are ignored; `warning` says so the first time. */
   update(update: ProgressUpdate | number, now: number): { changed: boolean; warning?: string };
@@ -45,7 +45,6 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
   let unit: string | undefined;
   let message: string | undefined;
   let counted = new Rate();
-  const overall = new Rate();
   const warned = new Set<string>();
 
   function warnOnce(kind: string, text: string): string | undefined {
@@ -59,7 +58,6 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
     const done = weight === undefined ? fraction : (before + weight * (fraction ?? 0)) / weightSum;
     if (done !== undefined) {
       percent = Math.max(percent ?? 0, Math.min(done, 1) * 100);
-      overall.add(percent, now);
     }
     if (current !== undefined) counted.add(current, now);
   }
@@ -115,11 +113,6 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
     },
     snapshot(now) {
       const ratePerSecond = counted.perSecond();
-      const percentPerSecond = overall.perSecond();
-      const etaMs =
-        percent !== null && percentPerSecond
-          ? Math.round(((100 - percent) / percentPerSecond) * 1000)
-          : undefined;
       const stage = stageNames[stageIndex];
       const data: Omit<ProgressData, 'at'> = {
         jobId,
@@ -136,7 +129,6 @@ export function createProgress({ jobId, attempt, stages }: ProgressOptions): Pro
       }
       if (message !== undefined) data.message = message;
       if (ratePerSecond !== undefined) data.ratePerSecond = rounded(ratePerSecond);
-      if (Number.isSafeInteger(etaMs)) data.etaMs = etaMs;
       return { ...data, at: now };
     },
   };

@@ -17,6 +17,8 @@ import type { RedisClient } from '../../shared/redis/client.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import { serverRun } from '../../shared/redis/server-run.js';
 import { tracing } from '../../shared/tracing/tracing.js';
+import { RunEstimate } from '../estimates/run-estimate.js';
+import type { RunHistory } from '../estimates/run-history.js';
 import { ChildEvents } from '../reporting/child-events.js';
 import type { ReportingLimits } from '../reporting/context.js';
 import { createReportSink } from '../reporting/create-sink.js';
@@ -64,6 +66,8 @@ export interface ProcessorOptions {
   timeoutMs: number;
   /** A job that has lost its worker more often than this fails. */
   maxStalls: number;
+  /** The earlier runs of each kind, from which the remaining time is estimated. */
+  history: RunHistory;
   /** Records the running jobs and their progress for the dashboard. */
   running: RunningJobs;
   log: Logger;
@@ -78,14 +82,20 @@ export interface JobProcessor {
 }
 
 export function createProcessor(options: ProcessorOptions): JobProcessor {
-  const { registry, redis, reconciler, services, running, log } = options;
+  const { registry, redis, reconciler, services, running, history, log } = options;
   const runs = new ActiveRuns();
   const begun: JobProcessor['begun'] = new WeakMap();
   const brief = new BriefKinds();
   const suspects = createSuspects(options);
   const { finalError, failureOf } = createAttemptErrors({ redis, runs, suspects, log });
 
-  function sinkOf(jobId: string, job: Job, start: RunStart, attemptLog: Logger): ReportSink {
+  function sinkOf(
+    jobId: string,
+    job: Job,
+    start: RunStart,
+    estimate: RunEstimate,
+    attemptLog: Logger,
+  ): ReportSink {
     const { publisher, presence, batch, limits } = options;
     const sink = createReportSink({
       publisher: start.before(publisher),
@@ -98,11 +108,13 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       logLines: limits.logLines,
       log: attemptLog,
     });
-    const { progress } = sink;
+    const { progress, bullMqProgress } = sink;
     sink.progress = (data, reports) => {
-      running.progress(jobId, data);
-      return progress(data, reports);
+      const estimated = estimate.apply(data);
+      running.progress(jobId, estimated);
+      return progress(estimated, reports);
     };
+    sink.bullMqProgress = (data) => bullMqProgress(estimate.apply(data));
     return sink;
   }
 
@@ -133,6 +145,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     definition: JobDefinition,
     run: Run,
     execution: Execution,
+    estimate: RunEstimate,
     children: Children,
     token: string,
   ): Promise<unknown> {
@@ -145,6 +158,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       run.signal.throwIfAborted();
       run.begun = true;
       if (timeoutMs > 0) run.limit(timeoutMs);
+      estimate.start();
     };
     const result = await checkResult(definition, await execution.run(job.data, run, begin, children.start));
     await children.awaitAll();
@@ -198,7 +212,12 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       else if (now?.cancelAsked) run.stop(cancelled());
       return now;
     });
-    const sink = sinkOf(jobId, job, start, attemptLog);
+    const estimate = new RunEstimate(
+      history,
+      job.name,
+      (etaMs) => void sink.progress({ jobId, attempt, percent: null, etaMs, at: serverNow() }, 1),
+    );
+    const sink = sinkOf(jobId, job, start, estimate, attemptLog);
     const workspace = options.store.workspace();
     const execution = executionOf(jobId, attempt, definition, sink, workspace);
     const childEvents = new ChildEvents({ jobId, attempt }, sink);
@@ -262,11 +281,13 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
           definition,
           run,
           execution,
+          estimate,
           { ...ownChildren, start: startChild },
           token,
         );
         await flush();
         await start.settled();
+        estimate.completed();
         return result;
       });
       logEnd(attemptLog, 'an attempt has completed', beganAt);
@@ -276,6 +297,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
       throw await failureOf(readable(error), job, token, run, execution, flushFailed);
     } finally {
       brief.note(job.name, performance.now() - beganAt);
+      estimate.stop();
       children?.detach();
       // Another run of the same job may have begun here after this one lost its lock.
       if (runs.get(jobId) === run) runs.delete(jobId);

@@ -1,4 +1,5 @@
 import { defineScripts, type LuaScript, luaBeside } from '../../shared/redis/scripts.js';
+import { estimateScripts } from '../estimates/scripts.js';
 import { reportingScripts } from '../reporting/scripts.js';
 
 /** The commands of the scripts in this folder. The Lua files describe the arguments at the top. */
@@ -17,4 +18,8 @@ export const runScripts = defineScripts<RunCommands>({
 });
 
 /** The scripts of a worker's connections, in addition to the shared scripts. */
-export const workerScripts: Record<string, LuaScript> = { ...reportingScripts, ...runScripts };
+export const workerScripts: Record<string, LuaScript> = {
+  ...estimateScripts,
+  ...reportingScripts,
+  ...runScripts,
+};

@@ -371,6 +371,20 @@ describe('the events that a channel is missing', () => {
     });
   });
 
+  it('keeps the published position of a waiting job until there is a new fact about its queue', () => {
+    const waiting = published({ rank: RANK.waiting, place: 5 });
+    expect(transitions(waiting, job({}))).toEqual([]);
+    const [paused] = transitions(waiting, job({ paused: true }));
+    expect(paused!.fence.guard).toEqual({ field: 'paused', from: '40', to: '1' });
+    expect(paused!.event.data).toEqual({
+      jobId: '1',
+      attempt: 0,
+      paused: true,
+      noWorker: false,
+      at: expect.any(Number),
+    });
+  });
+
   it('marks the event that ends the channel and the one that reopens it', () => {
     expect(transitions(running, job({ state: 'completed', attempt: 1 }))[0]!.event.end).toBe(true);
     const ended = published({ attempt: 1, rank: RANK.ended, end: 9 });

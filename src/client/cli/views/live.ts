@@ -1,7 +1,8 @@
 import type { WriteStream } from 'node:tty';
 import { createJobTimer } from '../../job-timer.js';
+import { positionLabel } from '../../labels.js';
 import { isTerminal } from '../../topic.js';
-import type { Progress } from '../../types.js';
+import type { Progress, QueuePosition } from '../../types.js';
 import { progressBar, type ShownProgress } from '../terminal/bar.js';
 import type { Paint } from '../terminal/colour.js';
 import { createScreen } from '../terminal/screen.js';
@@ -16,6 +17,7 @@ export function createLiveView(stream: WriteStream, paint: Paint): View {
   const timer = createJobTimer();
   let state = 'starting';
   let progress: Progress | undefined;
+  let position: QueuePosition = {};
   let uploading: Progress | undefined;
   let broken = false;
   let question: string | undefined;
@@ -29,9 +31,11 @@ export function createLiveView(stream: WriteStream, paint: Paint): View {
     if (uploading) return front + progressBar(uploading, room, paint, now);
     if (progress) return front + progressBar(timed(progress), room, paint, now);
     const dots = '.'.repeat(1 + (Math.floor(now / 500) % 3)).padEnd(3);
-    const { elapsedMs } = timer.timing();
+    const timing = timer.timing();
+    const { elapsedMs } = timing;
+    const place = positionLabel(position, timing);
     const elapsed = elapsedMs === undefined ? '' : `  ${clock(elapsedMs)} elapsed`;
-    return front + cut(`${dots} ${state}${elapsed}`, room);
+    return front + cut(`${dots} ${state}${place && `: ${place}`}${elapsed}`, room);
   }
   /** Progress with the current times in place of those at the time of the report. */
   const timed = ({ etaMs: _eta, ratePerSecond: _rate, ...reached }: Progress): ShownProgress => ({
@@ -57,6 +61,8 @@ export function createLiveView(stream: WriteStream, paint: Paint): View {
       restart();
       timer.event(event);
       state = stateLabel(event) ?? state;
+      if (event.event === 'queue') position = event.data;
+      else if (stateLabel(event)) position = {};
       if (event.event === 'progress') progress = event.data;
       // The progress of one attempt does not apply to the next one.
       else if ((stateLabel(event) && event.event !== 'queue') || event.event === 'reset')

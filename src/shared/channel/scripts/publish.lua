@@ -13,7 +13,8 @@
            ordered (the offset up to which ":order" is correct),
            and for channels with limits: bytes (of all log events so far), trimmed (how many of them the log no longer has, at
            least), held (bytes of all slots); and for jobs the fence (attempt, rank, failures, stalls) and the guard fields: due, percent (of the attempt),
-           lines, paused (the sum of what was published: 1 queue paused, 2 queue without a worker, 4 job asked to stop)
+           lines, paused (the sum of what was published: 1 queue paused, 2 queue without a worker, 4 job asked to stop, 8 times
+           the position in the queue)
   KEYS[2]  its log: a stream, entry id "<offset>-0", fields f = frame, p = offset of the log event before,
            t = time of publishing in ms since 1970, n = number among the log events, from 1,
            b = with limits: the field `bytes` of KEYS[1] after this event

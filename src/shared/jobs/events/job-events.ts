@@ -21,6 +21,20 @@ const attempts = z.number().int().min(1).describe('The maximum number of runs');
 
 const count = z.number().int().min(1).optional();
 
+/** The position of a waiting job, as far as it is known. */
+export const queuePosition = {
+  position: z
+    .number()
+    .int()
+    .min(0)
+    .optional()
+    .describe(
+      'How many jobs of its queue are taken before it, 0 if it is the next. Absent if that is unknown',
+    ),
+  orMore: z.literal(true).optional().describe('`position` is the least number'),
+  beginsInMs: z.number().min(0).optional().describe('The estimated time until it begins, in ms'),
+};
+
 /** The events of a job's stream with names that Headway defines, in about the order in which they occur. */
 export const jobEvents = {
   waiting: {
@@ -38,12 +52,13 @@ export const jobEvents = {
   progress: { about: 'The progress has changed', data: progressSchema, state: true },
   queue: {
     about:
-      'The queue of a waiting job was paused or resumed, or lost or regained its workers; or the job was asked to stop',
+      'The position of a waiting job has changed; its queue was paused or resumed, or lost or regained its workers; or the job was asked to stop',
     data: z.object({
       ...head,
       paused: z.boolean(),
       noWorker: z.boolean().optional(),
       cancelling: z.literal(true).optional().describe('The job was asked to stop and has not ended yet'),
+      ...queuePosition,
     }),
     state: true,
   },

@@ -1,0 +1,125 @@
+import { Queue, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { QueuePace } from '../../../src/api/queue-positions/pace.js';
+import { createPositionReader, type Position, WINDOW } from '../../../src/api/queue-positions/read.js';
+import { createKeyspace } from '../../../src/shared/keyspace.js';
+import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
+
+const keyspace = createKeyspace('t');
+
+describe('the positions of waiting jobs', () => {
+  let server: TestRedis;
+  let redis: Redis;
+  let queue: Queue;
+  beforeAll(async () => {
+    server = await startRedis();
+    redis = openRedis(server.url);
+    queue = new Queue('work', { connection: redis, prefix: '{t}' });
+  });
+  beforeEach(async () => {
+    await queue.obliterate({ force: true });
+  });
+  afterAll(async () => {
+    await queue.close();
+    redis.disconnect();
+    await server.stop();
+  });
+
+  const idOf = (name: string): string => `work.${name}`;
+  const add = (name: string, options = {}) => queue.add('work', {}, { jobId: idOf(name), ...options });
+  const read = (...names: string[]) => createPositionReader(redis, keyspace)('work', names.map(idOf));
+  const countBefore = async (...names: string[]): Promise<Array<number | undefined>> => {
+    const positions = await read(...names);
+    return names.map((name) => positions.get(idOf(name))?.before);
+  };
+
+  it('are the order in which a worker takes them, with priorities and last-in jobs', async () => {
+    for (const name of ['a', 'b']) await add(name);
+    await add('low', { priority: 9 });
+    await add('high', { priority: 2 });
+    await add('lifo', { lifo: true });
+    await add('later', { delay: 60_000 });
+    await add('c');
+    const names = ['a', 'b', 'low', 'high', 'lifo', 'later', 'c'];
+    const expected = await read(...names);
+    const worker = new Worker('work', undefined, { connection: { url: server.url }, prefix: '{t}' });
+    const taken: string[] = [];
+    for (let i = 0; i < 6; i++) taken.push((await worker.getNextJob('token'))!.id!);
+    await worker.close();
+    expect(taken.map((id) => expected.get(id)?.before)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(taken.filter((id) => expected.get(id)?.prioritized)).toEqual(['high', 'low'].map(idOf));
+    // Neither delayed nor active jobs have one.
+    expect(expected.has(idOf('later'))).toBe(false);
+    expect(await countBefore(...names)).toEqual(names.map(() => undefined));
+  });
+
+  it('are unknown in a paused queue, with several shards, and of jobs that do not exist', async () => {
+    await add('a');
+    expect(await countBefore('a', 'none')).toEqual([0, undefined]);
+    const sharded = createPositionReader(redis, createKeyspace('t', 2));
+    expect(await sharded('work', [idOf('a')])).toEqual(new Map());
+    await queue.pause();
+    expect(await countBefore('a')).toEqual([undefined]);
+    await queue.resume();
+    expect(await countBefore('a')).toEqual([0]);
+  });
+
+  it('are at least the number of jobs that are looked at for jobs further back, at a bounded cost', async () => {
+    const ids = Array.from({ length: 3 * WINDOW }, (_, i) => idOf(`n${i}`));
+    await queue.addBulk(ids.map((jobId) => ({ name: 'work', data: {}, opts: { jobId } })));
+    await add('last');
+    await add('prioritized', { priority: 1 });
+    await add('delayed', { delay: 60_000 });
+    expect(await countBefore('n0', 'n499', 'n500', 'last', 'prioritized', 'delayed', 'none')).toEqual([
+      0,
+      WINDOW - 1,
+      WINDOW,
+      WINDOW,
+      WINDOW,
+      undefined,
+      undefined,
+    ]);
+    // A job that has run before may be anywhere.
+    await redis.hset(`{t}:work:${idOf('last')}`, 'processedOn', '1');
+    expect(await countBefore('last')).toEqual([undefined]);
+  });
+});
+
+describe('the pace of a queue', () => {
+  const at = (before: number, prioritized = false): Position => ({ before, prioritized });
+
+  it('follows from how fast the watched jobs move up', () => {
+    const pace = new QueuePace();
+    for (let second = 0; second <= 20; second++) {
+      pace.add(new Map([['a', at(100 - 2 * second)]]), 1000 * second);
+      if (second < 4) expect(pace.beginsIn(at(9))).toBeUndefined();
+    }
+    expect(pace.beginsIn(at(9))).toBeCloseTo(5000, -2);
+    expect(pace.beginsIn(at(0))).toBeCloseTo(500, -2);
+    // Nothing is said of jobs that may be overtaken, or whose position is not exact.
+    expect(pace.beginsIn(at(9, true))).toBeUndefined();
+    expect(pace.beginsIn(at(WINDOW))).toBeUndefined();
+  });
+
+  it('is also known of a queue that takes a job a minute', () => {
+    const pace = new QueuePace();
+    for (let second = 0; second <= 300; second++) {
+      pace.add(new Map([['a', at(50 - Math.floor(second / 60))]]), 1000 * second);
+      if (second === 100) expect(pace.beginsIn(at(1))).toBeUndefined();
+    }
+    expect(pace.beginsIn(at(1))).toBeGreaterThan(90_000);
+    expect(pace.beginsIn(at(1))).toBeLessThan(150_000);
+  });
+
+  it('says nothing of a queue that has stopped, and of jobs that are put in front', () => {
+    const pace = new QueuePace();
+    for (let second = 0; second <= 10; second++) pace.add(new Map([['a', at(50 - second)]]), 1000 * second);
+    expect(pace.beginsIn(at(1))).toBeDefined();
+    for (let second = 11; second <= 3000; second++) pace.add(new Map([['a', at(40)]]), 1000 * second);
+    expect(pace.beginsIn(at(1))).toBeUndefined();
+    const pushed = new QueuePace();
+    for (let second = 0; second <= 60; second++) pushed.add(new Map([['a', at(second)]]), 1000 * second);
+    expect(pushed.beginsIn(at(1))).toBeUndefined();
+  });
+});
