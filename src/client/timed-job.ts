@@ -1,6 +1,5 @@
 import type { JobReference } from './client.js';
 import { createJobTimer } from './job-timer.js';
-import { stalledLabel } from './labels.js';
 import { type AnyClient, createJobStore, type JobStore } from './store.js';
 
 /** How often a job's times are updated, in ms. They change without an event. */
@@ -8,8 +7,8 @@ const TICK_MS = 1000;
 
 /** A job store that also measures how long the job has made no progress. */
 export interface TimedJobStore<R = unknown> extends JobStore<R> {
-  /** How long the job has made no progress, such as "stalled for 12 s"; empty while it makes progress. */
-  stalled(): string;
+  /** How long the job has made no progress, in ms, in whole seconds; `undefined` while it makes progress. */
+  stalledMs(): number | undefined;
   /** @param onTick called once a second while there is a listener */
   subscribe(listener: () => void, onTick?: () => void): () => void;
 }
@@ -24,7 +23,10 @@ export function createTimedJobStore<R = unknown>(
   const store = createJobStore<R>(client, reference, token, timer.event);
   return {
     ...store,
-    stalled: () => stalledLabel(timer.timing()),
+    stalledMs() {
+      const { stalledMs } = timer.timing();
+      return stalledMs && Math.floor(stalledMs / 1000) * 1000;
+    },
     subscribe(listener, onTick = listener) {
       const clock = setInterval(onTick, TICK_MS);
       const unsubscribe = store.subscribe(() => {

@@ -275,6 +275,29 @@ describe('the client in a browser', () => {
     expect(announcements.at(-1)).toBe('Import of people.csv: Completed');
   });
 
+  it('has the words of the language of its page, or its own', async () => {
+    const { id } = await start(20, 50);
+    const page = await open(`/element#${id}`);
+    const bar = page.locator('job-progress');
+    await bar.evaluate((element) => element.setAttribute('lang', 'ja-JP'));
+    await page.getByText('実行中', { exact: true }).waitFor();
+    await page.getByText('完了', { exact: true }).waitFor();
+    expect(await bar.getByRole('progressbar').getAttribute('aria-valuetext')).toBe('100パーセント');
+    expect(await bar.getByRole('status').textContent()).toBe('Import of people.csv：完了');
+    await bar.evaluate((element) => {
+      Object.assign(element, { labels: { completed: 'Terminé' } });
+      element.removeAttribute('label');
+    });
+    await page.getByText('Terminé', { exact: true }).waitFor();
+    // What is not translated is English.
+    expect(await bar.getByRole('progressbar').getAttribute('aria-label')).toBe('Progress');
+    await page.evaluate(() => {
+      document.documentElement.lang = 'de';
+      document.querySelector('#place')!.innerHTML = '<job-progress></job-progress>';
+    });
+    await page.getByRole('progressbar', { name: 'Fortschritt' }).waitFor();
+  });
+
   it('moves the bar behind a proxy that withholds the bodies of streams', async () => {
     site.withholds = true;
     try {

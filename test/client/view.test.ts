@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { JobEvent } from '../../src/client/index.js';
-import { announcement, failureText, liveLabel, stalledLabel, stateLabel } from '../../src/client/labels.js';
+import { announcement, failureText, liveLabel, stateLabel } from '../../src/client/labels/job-labels.js';
 import { applyJobEvent, emptyJob, type WatchedJob } from '../../src/client/view.js';
 
 const about = { jobId: 'x.1', attempt: 1, at: 0, name: 'steps' };
@@ -123,9 +123,8 @@ describe('announcements for screen readers', () => {
     [90_061_000, 'Running, stalled for 25 h 1 min'],
   ])('describe a job without progress for %s ms', (stalledMs, label) => {
     const job: WatchedJob = { ...seen(...RUNNING), status: 'live' };
-    const stalled = stalledLabel(stalledMs === undefined ? {} : { stalledMs });
-    expect(liveLabel(job, stalled)).toBe(label);
-    expect(liveLabel({ ...job, status: 'stale' }, stalled)).toBe('Running (disconnected, reconnecting)');
-    expect(liveLabel({ ...job, state: 'completed' }, stalled)).toBe('Completed');
+    expect(liveLabel(job, stalledMs)).toBe(label);
+    expect(liveLabel({ ...job, status: 'stale' }, stalledMs)).toBe('Running (disconnected, reconnecting)');
+    expect(liveLabel({ ...job, state: 'completed' }, stalledMs)).toBe('Completed');
   });
 });

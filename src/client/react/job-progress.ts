@@ -1,16 +1,19 @@
 import { createElement as h, type ReactNode } from 'react';
 import { BAR_STYLE, fillStyle, VISUALLY_HIDDEN } from '../bar-style.js';
 import type { JobReference } from '../client.js';
-import { announcement, barAttributes, failureText, liveLabel, percentLabel } from '../labels.js';
-import { type UsedJob, useTimedJob } from './use.js';
+import { announcement, barAttributes, failureText, liveLabel, percentLabel } from '../labels/job-labels.js';
+import type { Labels } from '../labels/types.js';
+import { type UsedJob, useLabels, useTimedJob } from './use.js';
 
 export interface JobProgressProps {
   /** The job's id, a link to it, or the result of `startJob`; `undefined` or `null` if there is none yet. */
   job: JobReference | null | undefined;
   /** The job's token, if nothing else grants access. */
   token?: string | undefined;
-  /** The name of the bar for screen readers. Defaults to `Progress`. */
+  /** The name of the bar for screen readers. Defaults to `Progress`, or the translation. */
   label?: string | undefined;
+  /** The words, such as those of `headway/labels/de`. Defaults to those of the provider, then to English. */
+  labels?: Partial<Labels> | undefined;
   /** Replaces everything visible. */
   children?: (job: UsedJob) => ReactNode;
 }
@@ -19,8 +22,10 @@ export interface JobProgressProps {
  * A live progress bar of a job, with minimal styling. Its parts have classes: `headway-job` (with `data-state` and
  * `data-status`), `headway-bar`, `headway-fill`, `headway-percent`, `headway-state`, and `headway-error` if the job failed.
  */
-export function JobProgress({ job, token, label = 'Progress', children }: JobProgressProps) {
-  const { now, stalled } = useTimedJob(job, { token });
+export function JobProgress({ job, token, label: given, labels: words, children }: JobProgressProps) {
+  const { now, stalledMs } = useTimedJob(job, { token });
+  const labels = useLabels(words);
+  const label = given ?? labels.progress;
   const failure = failureText(now);
   return h(
     'div',
@@ -30,19 +35,23 @@ export function JobProgress({ job, token, label = 'Progress', children }: JobPro
       : [
           h(
             'div',
-            { key: 'bar', className: 'headway-bar', ...barAttributes(now, label), style: BAR_STYLE },
+            { key: 'bar', className: 'headway-bar', ...barAttributes(now, label, labels), style: BAR_STYLE },
             h('div', { className: 'headway-fill', style: fillStyle(now) }),
           ),
-          h('span', { key: 'percent', className: 'headway-percent', 'aria-hidden': true }, percentLabel(now)),
+          h(
+            'span',
+            { key: 'percent', className: 'headway-percent', 'aria-hidden': true },
+            percentLabel(now, labels),
+          ),
           ' ',
           h(
             'span',
             { key: 'state', className: 'headway-state', 'aria-hidden': true },
-            liveLabel(now, stalled),
+            liveLabel(now, stalledMs, labels),
           ),
           failure &&
             h('div', { key: 'error', className: 'headway-error', dir: 'auto', 'aria-hidden': true }, failure),
         ],
-    h('span', { role: 'status', style: VISUALLY_HIDDEN }, announcement(now, label)),
+    h('span', { role: 'status', style: VISUALLY_HIDDEN }, announcement(now, label, labels)),
   );
 }

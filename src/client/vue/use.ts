@@ -13,6 +13,7 @@ import {
 } from 'vue';
 import type { Client, JobReference } from '../client.js';
 import type { JobMap, Jobs } from '../jobs.js';
+import type { Labels } from '../labels/types.js';
 import {
   type AnyClient,
   type ChannelStoreOptions,
@@ -26,6 +27,8 @@ import { createTimedJobStore } from '../timed-job.js';
 import type { WatchedChannel, WatchedJob } from '../view.js';
 
 export const clientKey: InjectionKey<AnyClient> = Symbol('headway');
+/** The words that the plugin gives to `<JobProgress>`. */
+export const labelsKey: InjectionKey<Partial<Labels>> = Symbol('headway labels');
 
 /**
  * Returns the plugin's client. Without the plugin, returns a client of the service that served the page.
@@ -84,12 +87,12 @@ export const useJob = <R = unknown>(
 export function useTimedJob<R = unknown>(
   job: MaybeRefOrGetter<JobReference | null | undefined>,
   { token }: { token?: MaybeRefOrGetter<string | undefined> } = {},
-): UsedJob<R> & { stalled: Readonly<ShallowRef<string>> } {
-  const stalled = shallowRef('');
+): UsedJob<R> & { stalledMs: Readonly<ShallowRef<number | undefined>> } {
+  const stalledMs = shallowRef<number>();
   const used = useJobStore<R>(job, token, (client, reference, opener) => {
     const store = createTimedJobStore<R>(client, reference, opener);
     const update = (): void => {
-      stalled.value = store.stalled();
+      stalledMs.value = store.stalledMs();
     };
     update();
     return {
@@ -101,7 +104,7 @@ export function useTimedJob<R = unknown>(
         }, update),
     };
   });
-  return { ...used, stalled };
+  return { ...used, stalledMs };
 }
 
 /** @param create creates the store of each job that is watched */
