@@ -54,8 +54,8 @@ export class JobProgressElement extends Base {
   private stop: (() => void) | undefined;
   private parts: Parts | undefined;
   private given: Partial<Labels> | undefined;
-  /** The words in use; `undefined` while those of the language are being loaded. */
-  private words: Labels | undefined = completeLabels(undefined);
+  /** The words in use; `undefined` until they are chosen and loaded. */
+  private words: Labels | undefined;
   private lookups = 0;
 
   /** Words that replace those of the language. English words replace missing ones. */
@@ -86,7 +86,8 @@ export class JobProgressElement extends Base {
   connectedCallback(): void {
     this.parts ??= this.build();
     this.takeEarlyLabels();
-    this.chooseWords();
+    // Elements that the page already has are connected while this module is loaded: before the page can add languages.
+    queueMicrotask(() => this.chooseWords());
     this.follow();
   }
 

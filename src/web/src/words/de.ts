@@ -164,7 +164,7 @@ export const de: Words = {
     since: 'Seit {time}.',
     jobs: 'Jobs',
     search: 'Suche',
-    searchHint: 'ID, Titel, Art, Phase, Meldung, Fehler',
+    searchHint: 'ID, Titel, Art, Meldung, Fehler',
     kind: 'Art',
     allKinds: 'Alle Arten',
     worker: 'Worker',

@@ -165,7 +165,7 @@ export const en = {
     since: 'Since {time}.',
     jobs: 'Jobs',
     search: 'Search',
-    searchHint: 'ID, title, kind, stage, message, error',
+    searchHint: 'ID, title, kind, message, error',
     kind: 'Kind',
     allKinds: 'All kinds',
     worker: 'Worker',

@@ -155,7 +155,7 @@ export const ja: Words = {
     since: '{time} から。',
     jobs: 'ジョブ',
     search: '検索',
-    searchHint: 'ID、タイトル、種類、段階、メッセージ、エラー',
+    searchHint: 'ID、タイトル、種類、メッセージ、エラー',
     kind: '種類',
     allKinds: 'すべての種類',
     worker: 'ワーカー',
