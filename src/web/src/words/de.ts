@@ -139,7 +139,7 @@ export const de: Words = {
     log: 'Protokoll',
     lines: { one: '{count} Zeile', other: '{count} Zeilen' },
     found: '{count} von {lines} angezeigt',
-    search: 'Protokoll durchsuchen',
+    search: 'Protokollsuche',
     copy: 'Kopieren',
     download: 'Herunterladen',
     copied: '{lines} kopiert',
