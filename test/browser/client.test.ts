@@ -296,7 +296,9 @@ describe('the client in a browser', () => {
       document.querySelector('#place')!.innerHTML = '<job-progress></job-progress>';
     });
     // A language that the page added.
-    await page.getByRole('progressbar', { name: 'Avancement', includeHidden: true }).waitFor({ state: 'attached' });
+    await page
+      .getByRole('progressbar', { name: 'Avancement', includeHidden: true })
+      .waitFor({ state: 'attached' });
     await page.getByRole('progressbar', { name: 'Fortschritt' }).waitFor();
   });
 

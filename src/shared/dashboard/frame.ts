@@ -59,7 +59,22 @@ export function packJobs(process: string, running: RunningJob[]): JobsFrame {
 /** Parses the result of {@link packJobs}. */
 export function unpackJobs({ names, owners, jobs }: JobsFrame): RunningJob[] {
   return jobs.map(
-    ([id, name, owner, attempt, startedAt, percent, etaMs, rate, current, total, unit, stage, message, title]) => ({
+    ([
+      id,
+      name,
+      owner,
+      attempt,
+      startedAt,
+      percent,
+      etaMs,
+      rate,
+      current,
+      total,
+      unit,
+      stage,
+      message,
+      title,
+    ]) => ({
       id,
       name: names[name] ?? '',
       title,

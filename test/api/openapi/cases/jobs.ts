@@ -119,7 +119,11 @@ export const jobCases: Record<string, OperationCases> = {
       ],
     ],
     bad: [
-      ['an unknown part', 400, async (world) => ({ ...ofJob(await world.ended()), query: { include: 'all' } })],
+      [
+        'an unknown part',
+        400,
+        async (world) => ({ ...ofJob(await world.ended()), query: { include: 'all' } }),
+      ],
       ['an unknown job', 404, () => nobody],
       [
         'a removed job',
