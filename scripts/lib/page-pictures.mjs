@@ -46,27 +46,31 @@ export async function takePages({ root, browser, service, adminToken, folder, la
     const page = await context.newPage();
     const upload = async (name, content) =>
       (await context.request.post(`${service.url}/v1/files?name=${name}`, { data: content })).json();
-    const begin = async (name, data) =>
-      (await context.request.post(`${service.url}/v1/jobs`, { data: { name, data } })).json();
+    const begin = async (name, data, title) =>
+      (
+        await context.request.post(`${service.url}/v1/jobs`, {
+          data: { name, data, ...(title ? { options: { title } } : {}) },
+        })
+      ).json();
     const rows = Array.from(
       { length: 1_500_000 },
       (_, i) => `${i},person ${i},${i % 997 === 7 ? 'x' : i % 90}`,
     );
     const { id } = await upload('people.csv', Buffer.from(`id,name,age\n${rows.join('\n')}\n`));
     const short = await upload('names.csv', Buffer.from('id,name\n1,Ada\n2,Grace\n'));
-    for (const [name, data] of [
-      ['checksum', { file: short.id }],
-      ['csv-import', { file: short.id }],
+    for (const [name, data, title] of [
+      ['checksum', { file: short.id }, 'names.csv'],
+      ['csv-import', { file: short.id }, 'names.csv'],
       ['steps', { count: 8, intervalMs: 20, failAt: 6 }],
     ])
-      await begin(name, data);
+      await begin(name, data, title);
     const ended = async () => {
       const answer = await context.request.get(`${service.url}/v1/jobs?state=completed&state=failed`);
       return (await answer.json()).jobs.length;
     };
     while ((await ended()) < 3) await page.waitForTimeout(200);
     await begin('mandelbrot', { width: 960, height: 480, iterations: 150_000, tile: 60 });
-    await begin('csv-import', { file: id });
+    await begin('csv-import', { file: id }, 'people.csv');
     await page.goto(`${service.url}/`);
     await page.getByRole('radio', { name: /^csv-import/ }).check();
     const far = page.getByRole('article').first();
@@ -91,7 +95,7 @@ export async function takePages({ root, browser, service, adminToken, folder, la
     await take(page, 'dashboard', { desk: [1440, 1800], phone: [360, 1600] });
     await page.goto(`${service.url}/dashboard/jobs/${failed.id}`);
     await page.getByRole('alert').first().waitFor();
-    await take(page, 'dashboard-job', { desk: [960, 920], phone: [360, 1120] });
+    await take(page, 'dashboard-job', { desk: [960, 1240], phone: [360, 1480] });
     await context.close();
   }
 
@@ -144,9 +148,16 @@ export async function takePages({ root, browser, service, adminToken, folder, la
   const retried = await start(
     'steps',
     { count: 12, intervalMs: 150, failAt: 8 },
-    { attempts: 2, backoff: { type: 'fixed', delayMs: 1500 } },
+    {
+      ...{ attempts: 2, backoff: { type: 'fixed', delayMs: 1500 } },
+      ...{ title: 'Report of May', tags: ['reports'], metadata: { region: 'North' } },
+    },
   );
-  for (let i = 0; i < 9; i++) await start('steps', { count: 400 + 60 * i, intervalMs: 400 });
+  const titles = ['Ada', 'Grace', 'Linus', 'Barbara'].map((name) => `Mails to ${name}`);
+  for (let i = 0; i < 9; i++) {
+    const options = titles[i] ? { title: titles[i] } : undefined;
+    await start('steps', { count: 400 + 60 * i, intervalMs: 400 }, options);
+  }
   await start('steps', { count: 5, intervalMs: 100 }, { delayMs: 3_600_000 });
   const end = Date.now() + lastsMs;
   for (let i = 0; Date.now() < end; i++) {

@@ -1,5 +1,4 @@
-import { fillOf, isIndeterminate } from './labels.js';
-import type { WatchedJob } from './view.js';
+import { fillOf, isIndeterminate, type WatchedJob } from './view.js';
 
 /** Hides an element visually, but not from screen readers. */
 export const VISUALLY_HIDDEN = {

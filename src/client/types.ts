@@ -180,6 +180,8 @@ export interface JobView<R = unknown> {
   title?: string;
   tags?: string[];
   metadata?: Record<string, unknown>;
+  /** With `?include=data`, for admins only. */
+  data?: unknown;
   parent?: string;
   children?: { total: number; pending: number; completed: number; failed: number };
   links: JobLinks;

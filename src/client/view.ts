@@ -141,6 +141,20 @@ export function withStatus<R>(job: WatchedJob<R>, status: Status): WatchedJob<R>
   return { ...job, status, progress };
 }
 
+/** Whether the bar is indeterminate: the job is running, and its progress is unknown. */
+export const isIndeterminate = ({ state, percent }: Pick<WatchedJob, 'state' | 'percent'>): boolean =>
+  state === 'active' && percent === null;
+
+/** How much of the bar is filled, 0 to 1. Without progress the bar is empty. */
+export const fillOf = ({ percent }: Pick<WatchedJob, 'percent'>): number => (percent ?? 0) / 100;
+
+/**
+ * Whether to show an attempt together with the maximum, as in "Attempt 2 of 3". A job that was retried by hand or lost its
+ * worker can exceed the maximum.
+ */
+export const isPlanned = (attempt: number, attempts: number): boolean =>
+  attempt > 0 && attempt <= attempts && attempts > 1;
+
 /** Channels as a viewer sees them. Immutable. */
 export interface WatchedChannel<T = unknown> {
   /** The newest events, oldest first, as many as the store keeps. */

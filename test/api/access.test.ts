@@ -85,6 +85,21 @@ describe('the owner of a job', () => {
     }
   });
 
+  it('does not get the data of the job, which only an admin gets', async () => {
+    const { job, visitor } = await start();
+    const { job: adas } = await start(bearer(await jwt('ada')));
+    const body = async (...args: Parameters<typeof getJob>): Promise<{ data?: unknown }> =>
+      (await (await getJob(...args)).json()) as { data?: unknown };
+    const data = { count: 1, intervalMs: 1 };
+    expect(await body(job, bearer(ADMIN_TOKEN), '?include=data')).toMatchObject({ id: job.id, data });
+    expect(await body(adas, bearer(ADMIN_TOKEN), '?include=data')).toMatchObject({ id: adas.id, data });
+    expect((await body(job, bearer(ADMIN_TOKEN))).data).toBeUndefined();
+    expect((await body(job, visitor, '?include=data')).data).toBeUndefined();
+    expect((await body(job, {}, `?token=${job.token}&include=data`)).data).toBeUndefined();
+    expect((await body(adas, bearer(await jwt('ada')), '?include=data')).data).toBeUndefined();
+    expect(await status(job, bearer(ADMIN_TOKEN), '?include=everything')).toBe(400);
+  });
+
   it.each([
     ['the query', {}, `?token=${ADMIN_TOKEN}`],
     ['the query, next to the password', basic(`:${ADMIN_TOKEN}`), `?token=${ADMIN_TOKEN}`],

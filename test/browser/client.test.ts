@@ -30,9 +30,10 @@ globalThis.client = client;
 
 /** A page with only the element, for the job in its address. */
 const ELEMENT = html(
-  '<div id="place"></div>',
+  '<div id="place"></div><job-progress lang="fr" hidden></job-progress>',
   `<script type="module">
-import '/client/element/index.js';
+import { JobProgressElement } from '/client/element/index.js';
+JobProgressElement.languages.fr = { progress: 'Avancement' };
 const bar = document.createElement('job-progress');
 bar.setAttribute('label', 'Import of people.csv');
 bar.setAttribute('src', '/v1/jobs/' + location.hash.slice(1) + '/events');
@@ -313,6 +314,32 @@ describe('the client in a browser', () => {
     });
     expect(announcements.length).toBeLessThanOrEqual(7);
     expect(announcements.at(-1)).toBe('Import of people.csv: Completed');
+  });
+
+  it('has the words of the language of its page, or its own', async () => {
+    const { id } = await start(3, 10);
+    const page = await open(`/element#${id}`);
+    const bar = page.locator('#place job-progress');
+    await bar.evaluate((element) => element.setAttribute('lang', 'ja-JP'));
+    await page.getByText('完了', { exact: true }).waitFor();
+    expect(await bar.getByRole('progressbar').getAttribute('aria-valuetext')).toBe('100パーセント');
+    expect(await bar.getByRole('status').textContent()).toBe('Import of people.csv：完了');
+    await bar.evaluate((element) => {
+      Object.assign(element, { labels: { completed: 'Terminé' } });
+      element.removeAttribute('label');
+    });
+    await page.getByText('Terminé', { exact: true }).waitFor();
+    // What is not translated is English.
+    expect(await bar.getByRole('progressbar').getAttribute('aria-label')).toBe('Progress');
+    await page.evaluate(() => {
+      document.documentElement.lang = 'de';
+      document.querySelector('#place')!.innerHTML = '<job-progress></job-progress>';
+    });
+    // A language that the page added.
+    await page
+      .getByRole('progressbar', { name: 'Avancement', includeHidden: true })
+      .waitFor({ state: 'attached' });
+    await page.getByRole('progressbar', { name: 'Fortschritt' }).waitFor();
   });
 
   it('moves the bar behind a proxy that withholds the bodies of streams', async () => {

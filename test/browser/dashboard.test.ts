@@ -104,8 +104,13 @@ describe('the dashboard', () => {
   });
 
   it('draws only the visible rows, finds jobs, and shows one with its timeline', async () => {
-    const jobs = await Promise.all(Array.from({ length: 60 }, () => start(1000, 500)));
-    const failed = await start(4, 20, 2, { attempts: 2, backoff: { type: 'fixed', delayMs: 50 } });
+    const jobs = await Promise.all(
+      Array.from({ length: 60 }, (_, i) => start(1000, 500, undefined, { title: `Row ${i}` })),
+    );
+    const failed = await start(4, 20, 2, {
+      ...{ attempts: 2, backoff: { type: 'fixed', delayMs: 50 } },
+      ...{ title: 'Report of June', metadata: { room: 'Blue' } },
+    });
     await signIn();
     const list = page.getByRole('group', { name: 'List of active jobs' });
     await page.getByRole('heading', { name: /^Active jobs 60/ }).waitFor();
@@ -123,17 +128,24 @@ describe('the dashboard', () => {
     expect(await list.getByRole('listitem').count()).toBeLessThan(25);
     await page.getByRole('searchbox', { name: 'Search' }).fill(jobs[30]!.id);
     await until('only the job with that id is shown', async () => (await ids()).join() === jobs[30]!.id);
+    await list.getByRole('link', { name: 'steps Row 30' }).waitFor();
+    await list.getByRole('progressbar', { name: 'steps Row 30' }).waitFor();
     await page.getByRole('link', { name: /^Open job/ }).waitFor();
     await page.getByRole('searchbox', { name: 'Search' }).fill('as asked');
     await page
       .getByRole('group', { name: 'List of failed jobs' })
-      .getByRole('link', { name: 'steps' })
+      .getByRole('link', { name: 'steps Report of June' })
       .click();
     await page.getByRole('heading', { name: 'Timeline' }).waitFor();
     await page.getByText('Attempt 1 failed: failed at step 2, as asked').waitFor();
     await page.getByText('Attempt 2 started').waitFor();
     await page.getByText('Failed: failed at step 2, as asked', { exact: true }).waitFor();
     expect(page.url()).toBe(`${headway.api.url}/dashboard/jobs/${failed.id}`);
+    const rows = page.locator('.result').filter({ has: page.getByRole('heading', { name: 'Data' }) });
+    await until('the data is shown', async () =>
+      (await rows.locator('dl div').allInnerTexts()).includes('intervalMs\n20'),
+    );
+    await page.getByText('Blue', { exact: true }).waitFor();
     await Promise.all(jobs.map((job) => headway.client.cancel(job)));
   });
 

@@ -217,6 +217,28 @@ describe('the page', () => {
     await until('the bar is full', async () => (await bar().count()) > 0 && (await value()) === 100);
   });
 
+  it('is in the language of the browser, and remembers the one of the address', async () => {
+    const context = await browser.newContext({ locale: 'de-AT' });
+    const german = await context.newPage();
+    german.setDefaultTimeout(10_000);
+    await german.goto(headway.api.url);
+    await german.getByRole('radio', { name: /^steps/ }).check();
+    await german.getByLabel(/^Count/).fill('2000');
+    await german.getByRole('button', { name: 'Job starten' }).click();
+    await german.getByText('1 Job läuft, 0 % erledigt').waitFor();
+    await german.getByRole('progressbar', { name: 'Fortschritt von steps' }).waitFor();
+    await german.getByText(/^\d+ von 2\.000 steps$/).waitFor();
+    expect(await german.locator('html').getAttribute('lang')).toBe('de');
+    await german.getByRole('button', { name: 'Abbrechen' }).click();
+    await german.getByRole('status').getByText('Abgebrochen').waitFor();
+    await german.goto(`${headway.api.url}/dashboard?lang=ja`);
+    await german.getByRole('heading', { name: /^実行中のジョブ/ }).waitFor();
+    expect(await german.title()).toBe('ダッシュボード · Headway');
+    await german.getByRole('link', { name: 'ジョブを開始' }).click();
+    await german.getByRole('button', { name: 'ジョブを開始' }).waitFor();
+    await context.close();
+  });
+
   it('has no axe findings and no horizontal scrolling on any screen', async () => {
     await startSteps(5, 10, 4);
     await page.getByText('failed at step 4, as asked').first().waitFor();

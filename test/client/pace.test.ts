@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createJobTimer, type JobTimer } from '../../src/client/job-timer.js';
-import { attemptLabel, fillOf, isIndeterminate } from '../../src/client/labels.js';
 import type { JobEvent } from '../../src/client/types.js';
+import { fillOf, isIndeterminate, isPlanned } from '../../src/client/view.js';
 
 const START = 1_790_000_000_000;
 const about = { jobId: 'x.1', attempt: 1, name: 'steps' };
@@ -169,12 +169,12 @@ describe('the bar', () => {
   );
 
   it.each([
-    [1, 1, 'Attempt 1'],
-    [2, 1, 'Attempt 2'],
-    [1, 3, 'Attempt 1 of 3'],
-    [3, 3, 'Attempt 3 of 3'],
-    [4, 3, 'Attempt 4'],
-  ])('attempt %i of %i is "%s"', (attempt, attempts, label) =>
-    expect(attemptLabel(attempt, attempts)).toBe(label),
+    [1, 1, false],
+    [2, 1, false],
+    [1, 3, true],
+    [3, 3, true],
+    [4, 3, false],
+  ])('attempt %i of %i is shown with the maximum: %s', (attempt, attempts, shown) =>
+    expect(isPlanned(attempt, attempts)).toBe(shown),
   );
 });

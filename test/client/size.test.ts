@@ -6,7 +6,9 @@ import { describe, expect, it } from 'vitest';
 const BUDGET = 4450;
 
 /** The size of an entry's code, bundled as for a page: what is loaded first, and what is loaded later. */
-async function sizesOf(entry: string): Promise<{ first: number; later: number; imports: string[] }> {
+async function sizesOf(
+  entry: string,
+): Promise<{ first: number; later: number; code: string; imports: string[] }> {
   const output = (await build({
     input: entry,
     write: false,
@@ -25,6 +27,7 @@ async function sizesOf(entry: string): Promise<{ first: number; later: number; i
     some.reduce((sum, { code }) => sum + brotliCompressSync(code).length, 0);
   return {
     first: bytes([...first]),
+    code: [...first].map(({ code }) => code).join('\n'),
     later: bytes(chunks.filter((chunk) => !first.has(chunk))),
     imports: chunks
       .flatMap(({ imports }) => imports)
@@ -43,5 +46,11 @@ describe('the build of the client', () => {
     const worker = await sizesOf('dist/client/shared-worker.js');
     expect(worker.imports).toEqual([]);
     expect(worker.first + worker.later).toBeLessThanOrEqual(BUDGET);
+  });
+
+  it('has translations only in what a page in that language loads', async () => {
+    const { code } = await sizesOf('dist/client/element/index.js');
+    expect(code).toContain('Progress');
+    expect(code).not.toMatch(/Fortschritt|進捗/);
   });
 });

@@ -4,7 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { createSSRApp, h } from 'vue';
 import { renderToString as renderVue } from 'vue/server-renderer';
 import { JobProgressElement } from '../../src/client/element/index.js';
+import de from '../../src/client/labels/de.js';
+import ja from '../../src/client/labels/ja.js';
 import {
+  HeadwayProvider,
   JobProgress,
   useChannel as useReactChannel,
   useJob as useReactJob,
@@ -35,6 +38,31 @@ describe('on a server, without a DOM', () => {
     expect(html).not.toContain('aria-valuenow');
     const children = ({ state }: { state: string }) => createElement('b', null, state);
     expect(renderReact(createElement(JobProgress, { job: null, children }))).toContain('<b>unknown</b>');
+  });
+
+  it('renders the words of a provider or of the component, with React and Vue', async () => {
+    const label = (html: string): string | undefined => /aria-label="(.*?)"/.exec(html)?.[1];
+    const react = (labels?: typeof de) =>
+      label(
+        renderReact(
+          createElement(HeadwayProvider, { labels: de }, createElement(JobProgress, { job: ID, labels })),
+        ),
+      );
+    const vue = async (labels?: typeof de) =>
+      label(
+        await renderVue(
+          createSSRApp({ render: () => h(VueJobProgress, { job: ID, labels }) }).use(headway, {
+            url: 'http://127.0.0.1:1',
+            labels: de,
+          }),
+        ),
+      );
+    expect([react(), react(ja), await vue(), await vue(ja)]).toEqual([
+      'Fortschritt',
+      '進捗',
+      'Fortschritt',
+      '進捗',
+    ]);
   });
 
   it('renders a bar without a value with Vue', async () => {

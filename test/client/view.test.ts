@@ -5,9 +5,8 @@ import {
   failureText,
   liveLabel,
   positionLabel,
-  stalledLabel,
   stateLabel,
-} from '../../src/client/labels.js';
+} from '../../src/client/labels/job-labels.js';
 import { applyJobEvent, emptyJob, type WatchedJob } from '../../src/client/view.js';
 
 const about = { jobId: 'x.1', attempt: 1, at: 0, name: 'steps' };
@@ -130,8 +129,9 @@ describe('announcements for screen readers', () => {
     [{}, 5000, ''],
   ])('describe the position %o of a waiting job', (position, beginsInMs, label) => {
     const waiting = { ...seen(event('waiting'), event('queue', { paused: false, ...position })) };
-    expect(positionLabel(waiting, beginsInMs === undefined ? {} : { beginsInMs })).toBe(label);
-    expect(liveLabel({ ...waiting, status: 'live' }, label)).toBe(label ? `Waiting, ${label}` : 'Waiting');
+    expect(positionLabel(waiting, { beginsInMs })).toBe(label);
+    const live = { ...waiting, status: 'live' as const };
+    expect(liveLabel(live, { beginsInMs })).toBe(label ? `Waiting, ${label}` : 'Waiting');
     const running = applyJobEvent(waiting, event('active', { attempts: 1 }));
     expect(positionLabel(running)).toBe('');
     expect(positionLabel(applyJobEvent(waiting, event('queue', { paused: true })))).toBe('');
@@ -145,9 +145,10 @@ describe('announcements for screen readers', () => {
     [90_061_000, 'Running, stalled for 25 h 1 min'],
   ])('describe a job without progress for %s ms', (stalledMs, label) => {
     const job: WatchedJob = { ...seen(...RUNNING), status: 'live' };
-    const stalled = stalledLabel(stalledMs === undefined ? {} : { stalledMs });
-    expect(liveLabel(job, stalled)).toBe(label);
-    expect(liveLabel({ ...job, status: 'stale' }, stalled)).toBe('Running (disconnected, reconnecting)');
-    expect(liveLabel({ ...job, state: 'completed' }, stalled)).toBe('Completed');
+    expect(liveLabel(job, { stalledMs })).toBe(label);
+    expect(liveLabel({ ...job, status: 'stale' }, { stalledMs })).toBe(
+      'Running (disconnected, reconnecting)',
+    );
+    expect(liveLabel({ ...job, state: 'completed' }, { stalledMs })).toBe('Completed');
   });
 });

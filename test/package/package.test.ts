@@ -23,6 +23,9 @@ const DOM = ['DOM', 'DOM.Iterable', 'DOM.AsyncIterable'];
 const TYPED = `
 import { createClient, JobFailedError, type JobEvent } from 'headway/client';
 import { JobProgressElement } from 'headway/element';
+import { en, type Labels, stateLabel } from 'headway/labels';
+import de from 'headway/labels/de';
+import ja from 'headway/labels/ja';
 import { HeadwayProvider, JobProgress, useHeadway as useReactHeadway, useJob as useReactJob } from 'headway/react';
 import { jobStore } from 'headway/svelte';
 import { headway, useHeadway as useVueHeadway, useJob as useVueJob } from 'headway/vue';
@@ -71,13 +74,21 @@ export async function start() {
   await useVueHeadway().startJob('steps', { counts: 3 });
 }
 export const page = (
-  <HeadwayProvider client={createClient<Own>()}>
+  <HeadwayProvider client={createClient<Own>()} labels={de}>
     <JobProgress job="steps.1" label="Steps">{({ percent, cancel }) => <b onClick={cancel}>{percent}</b>}</JobProgress>
-    <job-progress src="steps.1" label="Steps" className="wide" ref={(found) => void found?.job.percent} />
+    <JobProgress job="steps.1" labels={{ waiting: 'Attente' }} />
+    <job-progress src="steps.1" label="Steps" lang="ja" labels={ja} className="wide" ref={(found) => void found?.job.percent} />
     {/* @ts-expect-error no such attribute */}
     <job-progress source="steps.1" />
   </HeadwayProvider>
 );
+// @ts-expect-error no such label
+export const misspelt = <JobProgress job="steps.1" labels={{ waitin: 'Attente' }} />;
+// @ts-expect-error labels are missing
+export const incomplete: Labels = { lang: 'fr', waiting: 'Attente' };
+export const french: Labels = { ...en, lang: 'fr', spokenPercent: { one: '{percent} pour cent', other: '{percent} pour cent' } };
+JobProgressElement.languages.fr = french;
+export const state = stateLabel(useReactJob('x'), french);
 export const view = () => useReactJob<{ greeted: number }>('x').result?.greeted;
 export const composable = () => useVueJob<{ greeted: number }>('x').result.value?.greeted;
 export const element: typeof JobProgressElement = JobProgressElement;
@@ -170,7 +181,9 @@ import { createSSRApp, h } from 'vue';
 import { renderToString as renderVue } from 'vue/server-renderer';
 import { createClient } from 'headway/client';
 import 'headway/element';
-import { useJob } from 'headway/react';
+import de from 'headway/labels/de';
+import ja from 'headway/labels/ja';
+import { HeadwayProvider, JobProgress as Bar, useJob } from 'headway/react';
 import { headway, JobProgress } from 'headway/vue';
 
 const client = createClient({ url: process.env.HEADWAY });
@@ -178,12 +191,14 @@ const job = await client.startJob('steps', { count: 3, intervalMs: 10 });
 const events = [];
 for await (const { event } of job) events.push(event);
 const View = () => createElement('b', null, useJob(job.id).state);
-const app = createSSRApp({ render: () => h(JobProgress, { job: job.id }) }).use(headway);
+const app = createSSRApp({ render: () => h(JobProgress, { job: job.id }) }).use(headway, { labels: de });
+const bar = createElement(HeadwayProvider, { labels: ja }, createElement(Bar, { job: job.id }));
 console.log(JSON.stringify({
   last: events.at(-1),
   result: await job.result(),
   react: renderToString(createElement(View)),
-  vue: (await renderVue(app)).includes('role="progressbar"'),
+  bar: /aria-label="(.*?)"/.exec(renderToString(bar))[1],
+  vue: /aria-label="(.*?)"/.exec(await renderVue(app))[1],
 }));
 `,
     );
@@ -195,7 +210,8 @@ console.log(JSON.stringify({
       last: 'completed',
       result: { steps: 3 },
       react: '<b>unknown</b>',
-      vue: true,
+      bar: '進捗',
+      vue: 'Fortschritt',
     });
   });
 

@@ -12,7 +12,7 @@ import type { PageJob } from '../../src/web/src/job/follow-job';
 import { jobLabel } from '../../src/web/src/job/labels';
 import { createLog, createLogSearch, emptyLog, logText, missingLinesNote } from '../../src/web/src/job/log';
 import { applyEvent, emptyState } from '../../src/web/src/job/page-job-state';
-import { rowsOf } from '../../src/web/src/job/value-rows';
+import { foldedValue, rowsOf } from '../../src/web/src/job/value-rows';
 import { createLongEndDetector } from '../../src/web/src/page/long-end';
 import { hashOf, idsIn, MAX_OPEN } from '../../src/web/src/page/open-jobs';
 import { mergeJobs, type OwnJob, updatedJob } from '../../src/web/src/page/own-jobs';
@@ -83,7 +83,15 @@ describe('a result', () => {
       { key: 'columns', text: 'id (integer)' },
     ]);
     expect(rowsOf(file)).toEqual([{ key: 'file', file }]);
-    expect(rowsOf('done')).toEqual([{ key: 'result', text: 'done' }]);
+    expect(rowsOf('done')).toEqual([{ key: 'value', text: 'done' }]);
+  });
+
+  it('is folded as a whole if it has many members', () => {
+    expect(foldedValue({ a: 1 })).toBeUndefined();
+    expect(foldedValue([1, 2, 3])).toBeUndefined();
+    const many = Object.fromEntries(Array.from({ length: 13 }, (_, i) => [`key${i}`, i]));
+    const folded = foldedValue(many)!;
+    expect([folded.summary, JSON.parse(folded.long())]).toEqual(['13 fields', many]);
   });
 
   it('folds what is long, says what it is, and formats it', () => {

@@ -30,12 +30,14 @@ export function createFailedReader(
       .flatMap((job): FailedJob[] => {
         if (job?.state !== 'failed') return [];
         const { id, name, attempt, attempts, createdAt, finishedAt } = job;
+        const { title } = job.settings;
         const { message, ...code } = errorOf(job);
         const error = { message: message.slice(0, MAX_MESSAGE), ...code };
-        return [{ id, name, attempt, attempts, createdAt, finishedAt, error }];
+        return [{ id, name, title, attempt, attempts, createdAt, finishedAt, error }];
       })
       .filter(
-        ({ id, name, error }) => !q || [id, name, error.message].some((t) => t.toLowerCase().includes(q)),
+        ({ id, name, title = '', error }) =>
+          !q || [id, name, title, error.message].some((text) => text.toLowerCase().includes(q)),
       )
       .sort((a, b) => (b.finishedAt ?? 0) - (a.finishedAt ?? 0))
       .slice(0, SHOWN);

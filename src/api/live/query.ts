@@ -13,7 +13,7 @@ const querySchema = z.strictObject({
     (given) => (given === undefined ? [] : [given].flat()),
     z.array(z.string().min(1).max(200)).max(MAX_NAMES, `must be given at most ${MAX_NAMES} times`),
   ),
-  /** Only jobs with this text in their id, name, stage, message or error. */
+  /** Only jobs with this text in their id, name, title, stage, message or error. */
   q: z.string().max(200).default(''),
   /** Only jobs that this process runs. */
   process: z.string().max(100).default(''),

@@ -53,7 +53,10 @@ export function sectionsOf(
 function matches(job: LiveJob, { name, q, process }: DashboardQuery): boolean {
   if (name.length > 0 && !name.includes(job.name)) return false;
   if (process && job.process !== process) return false;
-  return !q || [job.id, job.name, job.stage, job.message].some((text) => text?.toLowerCase().includes(q));
+  return (
+    !q ||
+    [job.id, job.name, job.title, job.stage, job.message].some((text) => text?.toLowerCase().includes(q))
+  );
 }
 
 /** The sorted active jobs of each view. A list is made again only when something has changed. */

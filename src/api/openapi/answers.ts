@@ -57,6 +57,7 @@ export const jobSchema = named(
     finishedAt: time.optional(),
     result: z.unknown().optional().describe('Completed jobs only: the result, as defined by the kind of job'),
     error: jobErrorSchema.optional(),
+    data: z.unknown().optional().describe('With `include=data`, for admins only: the data of the job'),
     children: z
       .object({
         total: z.number().int(),

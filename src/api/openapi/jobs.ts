@@ -143,8 +143,12 @@ export const jobOperations: Operation[] = [
     tag: TAG,
     summary: 'Get a job',
     access: 'job',
-    parameters: ['jobId'],
+    parameters: [
+      'jobId',
+      query('include', 'Includes the data of the job, for admins', { type: 'string', enum: ['data'] }),
+    ],
     answers: { 200: { description: 'The job', content: json(jobSchema, completedJob) } },
+    errors: ['invalid-request'],
   },
   {
     method: 'get',

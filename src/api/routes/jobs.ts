@@ -16,6 +16,7 @@ import { methods } from '../http/problem.js';
 import { noteInEntry, requestIdOf } from '../http/request-entry.js';
 import type { JobActions } from '../jobs/actions.js';
 import { missingJob } from '../jobs/answers.js';
+import { includesData, readJobData } from '../jobs/data.js';
 import { parseListQuery } from '../jobs/list-query.js';
 import { sendResult } from '../jobs/result.js';
 import { createRetryCheck } from '../jobs/retry.js';
@@ -115,9 +116,16 @@ export function jobRoutes(options: JobRoutesOptions): Router {
 
   async function showJob(req: Request, res: Response): Promise<void> {
     const { jobId } = await access.authorize(req);
+    const wantsData = includesData(req);
     const job = await readJob(jobId);
     if (!job) throw await missingJob(readTombstone, jobId);
-    res.set('Cache-Control', 'no-store').json(await actions.view(job, basePath(req)));
+    // Of all who may access the job, only admins may see its data: with Bull Board, they can see it anyway.
+    const showsData = wantsData && (await access.principal(req))?.admin === true;
+    const [view, data] = await Promise.all([
+      actions.view(job, basePath(req)),
+      showsData ? readJobData(redis, keyspace, jobId) : undefined,
+    ]);
+    res.set('Cache-Control', 'no-store').json({ ...view, ...(data === undefined ? {} : { data }) });
   }
 
   async function showResult(req: Request, res: Response): Promise<void> {

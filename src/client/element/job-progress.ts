@@ -1,7 +1,10 @@
-import { announcement, barAttributes, fillOf, isIndeterminate, liveLabel, percentLabel } from '../labels.js';
+import { announcement, barAttributes, liveLabel, percentLabel } from '../labels/job-labels.js';
+import { completeLabels } from '../labels/message.js';
+import type { Labels } from '../labels/types.js';
 import { type AnyClient, defaultClient } from '../store.js';
 import { createTimedJobStore, type TimedJobStore } from '../timed-job.js';
-import { emptyJob, type WatchedJob } from '../view.js';
+import { emptyJob, fillOf, isIndeterminate, type WatchedJob } from '../view.js';
+import { type Languages, languageOf, languages } from './languages.js';
 import { STYLE } from './style.js';
 
 /** Without a DOM (on a server that renders the page), the class can still be loaded. */
@@ -37,17 +40,33 @@ interface Parts {
  * `<job-progress src="/v1/jobs/ID/events">`: a live progress bar of a job.
  *
  * Attributes: `src` (a link to the job, or its id), `token` (if no cookie grants access), `label` (the name of the bar
- * for screen readers). The element sets `state` and `status` itself. Events: `job-progress` at each change and
- * `job-end`, both with the job as `detail`.
+ * for screen readers), `lang` (defaults to that of the page). The element sets `state` and `status` itself. Events:
+ * `job-progress` at each change and `job-end`, both with the job as `detail`.
  */
 export class JobProgressElement extends Base {
-  static readonly observedAttributes = ['src', 'token', 'label'];
+  static readonly observedAttributes = ['src', 'token', 'label', 'lang'];
+  /** The words of each language (BCP 47), used for elements whose `lang` it is. German and Japanese are loaded when needed. */
+  static readonly languages: Languages = languages;
 
   /** Replaces the client that is created for `src`, for example to use a user's token. */
   client: AnyClient | undefined;
   private store: TimedJobStore | undefined;
   private stop: (() => void) | undefined;
   private parts: Parts | undefined;
+  private given: Partial<Labels> | undefined;
+  /** The words in use; `undefined` until they are chosen and loaded. */
+  private words: Labels | undefined;
+  private lookups = 0;
+
+  /** Words that replace those of the language. English words replace missing ones. */
+  get labels(): Partial<Labels> | undefined {
+    return this.given;
+  }
+
+  set labels(labels: Partial<Labels> | undefined) {
+    this.given = labels;
+    if (this.parts) this.chooseWords();
+  }
 
   /** The current state of the job. */
   get job(): WatchedJob {
@@ -66,6 +85,9 @@ export class JobProgressElement extends Base {
 
   connectedCallback(): void {
     this.parts ??= this.build();
+    this.takeEarlyLabels();
+    // Elements that the page already has are connected while this module is loaded: before the page can add languages.
+    queueMicrotask(() => this.chooseWords());
     this.follow();
   }
 
@@ -77,8 +99,33 @@ export class JobProgressElement extends Base {
   attributeChangedCallback(name: string): void {
     if (!this.isConnected || !this.parts) return;
     if (name === 'label') return this.show();
+    if (name === 'lang') return this.chooseWords();
     this.store = undefined;
     this.follow();
+  }
+
+  /** Applies labels that were set before the element was defined: they hide the accessor. */
+  private takeEarlyLabels(): void {
+    if (!Object.hasOwn(this, 'labels')) return;
+    const { labels } = this;
+    delete (this as { labels?: unknown }).labels;
+    this.given = labels;
+  }
+
+  /** Chooses the words: the given ones, those of the language, or English. Until they are loaded, there is no text. */
+  private chooseWords(): void {
+    const lookup = ++this.lookups;
+    const use = (labels: Partial<Labels> | undefined): void => {
+      if (lookup !== this.lookups) return;
+      this.words = completeLabels(labels);
+      this.show();
+    };
+    // In a shadow tree, the language is usually that of the document.
+    const page = this.closest('[lang]') ?? this.ownerDocument.documentElement;
+    const found = this.given ?? languageOf(page.getAttribute('lang') ?? '');
+    if (typeof found !== 'function') return use(found);
+    this.words = undefined;
+    found().then(use, () => use(undefined));
   }
 
   private follow(): void {
@@ -124,22 +171,25 @@ export class JobProgressElement extends Base {
   }
 
   private show(): void {
-    const { job, parts } = this;
+    const { job, parts, words } = this;
     if (!parts) return;
-    const label = this.getAttribute('label') ?? 'Progress';
     this.setAttribute('state', job.state);
     this.setAttribute('status', job.status);
-    for (const [name, value] of Object.entries(barAttributes(job, label))) {
+    if (!words) return;
+    const label = this.getAttribute('label') ?? words.progress;
+    for (const [name, value] of Object.entries(barAttributes(job, label, words))) {
       if (value === undefined) parts.bar.removeAttribute(name);
       else parts.bar.setAttribute(name, value);
     }
     const indeterminate = isIndeterminate(job);
     parts.row.classList.toggle('waits', indeterminate);
     parts.fill.style.transform = indeterminate ? '' : `scaleX(${fillOf(job)})`;
-    setText(parts.percent, percentLabel(job));
-    setText(parts.state, liveLabel(job, this.store?.detail()));
+    // The page may be in another language, of which there are no words.
+    parts.state.lang = parts.status.lang = words.lang;
+    setText(parts.percent, percentLabel(job, words));
+    setText(parts.state, liveLabel(job, this.store?.timing(), words));
     setText(parts.message, job.problem?.message ?? job.error?.message ?? job.progress?.message ?? '');
-    setText(parts.status, announcement(job, label));
+    setText(parts.status, announcement(job, label, words));
   }
 }
 

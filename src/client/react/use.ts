@@ -11,6 +11,8 @@ import {
 } from 'react';
 import type { Client, JobReference } from '../client.js';
 import type { JobMap, Jobs } from '../jobs.js';
+import { completeLabels } from '../labels/message.js';
+import type { Labels } from '../labels/types.js';
 import {
   type AnyClient,
   type ChannelStoreOptions,
@@ -19,15 +21,40 @@ import {
   defaultClient,
   type JobStore,
 } from '../store.js';
-import { createTimedJobStore, type TimedJobStore } from '../timed-job.js';
+import { createTimedJobStore, type TimedJobStore, type Waits } from '../timed-job.js';
 import type { JobEvent, NoEvents } from '../types.js';
 import type { WatchedChannel, WatchedJob } from '../view.js';
 
-const ClientContext = createContext<AnyClient | undefined>(undefined);
+interface Provided {
+  client?: AnyClient | undefined;
+  labels?: Partial<Labels> | undefined;
+}
 
-/** Provides a client to the hooks below it. Without a provider, they use the service that served the page. */
-export function HeadwayProvider({ client, children }: { client: AnyClient; children?: ReactNode }) {
-  return createElement(ClientContext.Provider, { value: client }, children);
+const ProvidedContext = createContext<Provided>({});
+
+export interface HeadwayProviderProps {
+  /** The client of the hooks. Without one, they use the service that served the page. */
+  client?: AnyClient | undefined;
+  /** The words of `<JobProgress>`, such as those of `headway/labels/de`. English words replace missing ones. */
+  labels?: Partial<Labels> | undefined;
+  children?: ReactNode;
+}
+
+/** Provides a client and words to everything below it. What is not given comes from the provider above. */
+export function HeadwayProvider({ client, labels, children }: HeadwayProviderProps) {
+  const above = useContext(ProvidedContext);
+  const value = useMemo(
+    () => ({ client: client ?? above.client, labels: labels ?? above.labels }),
+    [client, labels, above],
+  );
+  return createElement(ProvidedContext.Provider, { value }, children);
+}
+
+/** Returns complete words: the given ones, or those of the nearest {@link HeadwayProvider}. */
+export function useLabels(given: Partial<Labels> | undefined): Labels {
+  const provided = useContext(ProvidedContext).labels;
+  const labels = given ?? provided;
+  return useMemo(() => completeLabels(labels), [labels]);
 }
 
 /**
@@ -35,7 +62,7 @@ export function HeadwayProvider({ client, children }: { client: AnyClient; child
  * name, types it as `createClient` does.
  */
 export const useHeadway = <J extends Jobs = JobMap>(): Client<J> =>
-  (useContext(ClientContext) ?? defaultClient()) as Client<J>;
+  (useContext(ProvidedContext).client ?? defaultClient()) as Client<J>;
 
 /** A job as of this render, with functions to cancel and retry it. */
 export type UsedJob<R = unknown> = WatchedJob<R> & Pick<JobStore<R>, 'cancel' | 'retry'>;
@@ -87,17 +114,15 @@ export function useJob<R = unknown, E = NoEvents>(
   return useNow(useStoreOf(job, { token }, create));
 }
 
-const noDetail = (): string => '';
-
-/** Like {@link useJob}, and also returns what depends on the clock: see {@link TimedJobStore.detail}. */
+/** Like {@link useJob}, and also returns what depends on the clock: see {@link TimedJobStore.timing}. */
 export function useTimedJob<R = unknown, E = NoEvents>(
   job: JobReference<R, E> | null | undefined,
   options: { token?: string | undefined } = {},
-): { now: UsedJob<R>; detail: string } {
+): { now: UsedJob<R>; timing: Waits } {
   const store: TimedJobStore<R> = useStoreOf(job, options, createTimedJobStore<R>);
   return {
     now: useNow(store),
-    detail: useSyncExternalStore(store.subscribe, store.detail, noDetail),
+    timing: useSyncExternalStore(store.subscribe, store.timing, store.timing),
   };
 }
 

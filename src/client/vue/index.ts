@@ -1,11 +1,13 @@
 /** Headway for Vue 3: composables for live jobs and channels, a component, a plugin. */
 import type { App } from 'vue';
 import { type Client, type ClientOptions, createClient } from '../client.js';
+import type { Labels } from '../labels/types.js';
 import type { AnyClient } from '../store.js';
 import { JobProgress } from './job-progress.js';
 import { createSse, type Sse, type SseClient } from './sse.js';
-import { clientKey } from './use.js';
+import { clientKey, labelsKey } from './use.js';
 
+export type { Labels } from '../labels/types.js';
 export type { WatchedChannel, WatchedJob } from '../view.js';
 export { JobProgress, type JobProgressProps } from './job-progress.js';
 export type { Sse, SseClient, SseConfig, SseFormat } from './sse.js';
@@ -21,6 +23,8 @@ export {
 export interface HeadwayPluginOptions extends ClientOptions {
   /** An existing client, to use instead of creating one from the other options. */
   client?: AnyClient;
+  /** The words of `<JobProgress>`, such as those of `headway/labels/de`. English words replace missing ones. */
+  labels?: Partial<Labels>;
   /**
    * Adds `this.$sse.create(…)` to components, as vue-sse does. The streams of a component with `sse: {cleanup: true}`
    * are disconnected when it is unmounted. Defaults to `false`.
@@ -33,9 +37,10 @@ export interface HeadwayPluginOptions extends ClientOptions {
  * and with `sse: true` a `$sse` compatible with vue-sse.
  */
 export const headway = {
-  install(app: App, { client, sse, ...options }: HeadwayPluginOptions = {}): void {
+  install(app: App, { client, labels, sse, ...options }: HeadwayPluginOptions = {}): void {
     const used = client ?? createClient(options);
     app.provide(clientKey, used);
+    if (labels) app.provide(labelsKey, labels);
     app.config.globalProperties.$headway = used;
     app.component('JobProgress', JobProgress);
     if (!sse) return;

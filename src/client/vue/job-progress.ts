@@ -1,10 +1,12 @@
-import { defineComponent, h, type PropType } from 'vue';
+import { computed, defineComponent, h, inject, type PropType } from 'vue';
 import { BAR_STYLE, fillStyle, VISUALLY_HIDDEN } from '../bar-style.js';
 import type { JobReference } from '../client.js';
-import { announcement, barAttributes, failureText, liveLabel, percentLabel } from '../labels.js';
+import { announcement, barAttributes, failureText, liveLabel, percentLabel } from '../labels/job-labels.js';
+import { completeLabels } from '../labels/message.js';
+import type { Labels } from '../labels/types.js';
 import type { NoEvents } from '../types.js';
 import type { WatchedJob } from '../view.js';
-import { type UsedJob, useTimedJob } from './use.js';
+import { labelsKey, type UsedJob, useTimedJob } from './use.js';
 
 const component = defineComponent({
   name: 'JobProgress',
@@ -13,28 +15,34 @@ const component = defineComponent({
     job: { type: [String, Object] as PropType<JobReference>, default: undefined },
     /** The job's token, if nothing else grants access. */
     token: { type: String, default: undefined },
-    /** The name of the bar for screen readers. */
-    label: { type: String, default: 'Progress' },
+    /** The name of the bar for screen readers. Defaults to `Progress`, or the translation. */
+    label: { type: String, default: undefined },
+    /** The words, such as those of `headway/labels/de`. Defaults to those of the plugin, then to English. */
+    labels: { type: Object as PropType<Partial<Labels> | undefined>, default: undefined },
   },
   setup(props, { slots }) {
-    const { job, cancel, retry, detail } = useTimedJob(() => props.job, { token: () => props.token });
+    const { job, cancel, retry, timing } = useTimedJob(() => props.job, { token: () => props.token });
+    const provided = inject(labelsKey, undefined);
+    const words = computed(() => completeLabels(props.labels ?? provided));
     return () => {
       const now = job.value;
+      const labels = words.value;
+      const label = props.label ?? labels.progress;
       const failure = failureText(now);
       const seen = slots.default?.({ job: now, cancel, retry }) ?? [
         h(
           'div',
-          { class: 'headway-bar', ...barAttributes(now, props.label), style: BAR_STYLE },
+          { class: 'headway-bar', ...barAttributes(now, label, labels), style: BAR_STYLE },
           h('div', { class: 'headway-fill', style: fillStyle(now) }),
         ),
-        h('span', { class: 'headway-percent', 'aria-hidden': 'true' }, percentLabel(now)),
+        h('span', { class: 'headway-percent', 'aria-hidden': 'true' }, percentLabel(now, labels)),
         ' ',
-        h('span', { class: 'headway-state', 'aria-hidden': 'true' }, liveLabel(now, detail.value)),
+        h('span', { class: 'headway-state', 'aria-hidden': 'true' }, liveLabel(now, timing.value, labels)),
         failure && h('div', { class: 'headway-error', dir: 'auto', 'aria-hidden': 'true' }, failure),
       ];
       return h('div', { class: 'headway-job', 'data-state': now.state, 'data-status': now.status }, [
         seen,
-        h('span', { role: 'status', style: VISUALLY_HIDDEN }, announcement(now, props.label)),
+        h('span', { role: 'status', style: VISUALLY_HIDDEN }, announcement(now, label, labels)),
       ]);
     };
   },

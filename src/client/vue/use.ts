@@ -13,6 +13,7 @@ import {
 } from 'vue';
 import type { Client, JobReference } from '../client.js';
 import type { JobMap, Jobs } from '../jobs.js';
+import type { Labels } from '../labels/types.js';
 import {
   type AnyClient,
   type ChannelStoreOptions,
@@ -22,11 +23,13 @@ import {
   type JobStore,
   type Store,
 } from '../store.js';
-import { createTimedJobStore } from '../timed-job.js';
+import { createTimedJobStore, type Waits } from '../timed-job.js';
 import type { JobEvent, NoEvents } from '../types.js';
 import type { WatchedChannel, WatchedJob } from '../view.js';
 
 export const clientKey: InjectionKey<AnyClient> = Symbol('headway');
+/** The words that the plugin gives to `<JobProgress>`. */
+export const labelsKey: InjectionKey<Partial<Labels>> = Symbol('headway labels');
 
 /**
  * Returns the plugin's client. Without the plugin, returns a client of the service that served the page.
@@ -92,16 +95,16 @@ export const useJob = <R = unknown, E = NoEvents>(
     createJobStore<R, E>(client, reference, opener, onEvent),
   );
 
-/** Like {@link useJob}, and also returns what depends on the clock: see {@link TimedJobStore.detail}. */
+/** Like {@link useJob}, and also returns what depends on the clock: see {@link TimedJobStore.timing}. */
 export function useTimedJob<R = unknown, E = NoEvents>(
   job: MaybeRefOrGetter<JobReference<R, E> | null | undefined>,
   { token }: { token?: MaybeRefOrGetter<string | undefined> } = {},
-): UsedJob<R> & { detail: Readonly<ShallowRef<string>> } {
-  const detail = shallowRef('');
+): UsedJob<R> & { timing: Readonly<ShallowRef<Waits>> } {
+  const timing = shallowRef<Waits>({});
   const used = useJobStore<R>(job, token, (client, reference, opener) => {
     const store = createTimedJobStore<R>(client, reference, opener);
     const update = (): void => {
-      detail.value = store.detail();
+      timing.value = store.timing();
     };
     update();
     return {
@@ -113,7 +116,7 @@ export function useTimedJob<R = unknown, E = NoEvents>(
         }, update),
     };
   });
-  return { ...used, detail };
+  return { ...used, timing };
 }
 
 /** @param create creates the store of each job that is watched */

@@ -17,6 +17,8 @@ type PackedJob = [
   unit: string,
   stage: string,
   message: string,
+  /** Absent in frames of earlier releases. */
+  title?: string,
 ];
 
 /** The running jobs of one process, as published on the dashboard's channel. */
@@ -31,9 +33,9 @@ export interface JobsFrame {
 export function packJobs(process: string, running: RunningJob[]): JobsFrame {
   const names = new WordList();
   const owners = new WordList();
-  const jobs = running.map((job): PackedJob => {
+  const jobs = running.map((job) => {
     const { id, name, owner, attempt, startedAt, percent, etaMs, ratePerSecond, current, total } = job;
-    return [
+    const packed: PackedJob = [
       id,
       names.indexOf(name),
       owner === undefined ? -1 : owners.indexOf(owner),
@@ -48,6 +50,8 @@ export function packJobs(process: string, running: RunningJob[]): JobsFrame {
       job.stage ?? '',
       (job.message ?? '').slice(0, MAX_TEXT),
     ];
+    if (job.title) packed.push(job.title);
+    return packed;
   });
   return { process, names: names.list, owners: owners.list, jobs };
 }
@@ -55,9 +59,25 @@ export function packJobs(process: string, running: RunningJob[]): JobsFrame {
 /** Parses the result of {@link packJobs}. */
 export function unpackJobs({ names, owners, jobs }: JobsFrame): RunningJob[] {
   return jobs.map(
-    ([id, name, owner, attempt, startedAt, percent, etaMs, rate, current, total, unit, stage, message]) => ({
+    ([
+      id,
+      name,
+      owner,
+      attempt,
+      startedAt,
+      percent,
+      etaMs,
+      rate,
+      current,
+      total,
+      unit,
+      stage,
+      message,
+      title,
+    ]) => ({
       id,
       name: names[name] ?? '',
+      title,
       owner: owners[owner],
       attempt,
       startedAt,

@@ -2,6 +2,7 @@
 export interface RunningJob {
   id: string;
   name: string;
+  title?: string | undefined;
   owner?: string | undefined;
   attempt: number;
   startedAt: number;

@@ -10,6 +10,7 @@ export type ActiveJob = Omit<RunningJob, 'owner'> & {
 export interface FailedJob {
   id: string;
   name: string;
+  title?: string | undefined;
   attempt: number;
   attempts: number;
   createdAt: number;

@@ -3,6 +3,7 @@ import { type Call, call } from '../../client/http.js';
 import type { JobView, UploadedFile } from '../../client/types.js';
 import type { HistoryView, Range } from '../../shared/dashboard/hours.js';
 import { ROOT, service } from './service';
+import { fill, words } from './words';
 
 /** A kind of job, as `GET /v1/definitions` lists it. */
 export interface Definition {
@@ -52,8 +53,8 @@ export const isUnavailable = (error: unknown): boolean =>
 export function problemMessage(error: unknown): string {
   // The caller has reached a limit: the message says which one.
   if (error instanceof ProblemError && error.status === 429) return error.message;
-  if (isUnavailable(error)) return 'The service is unreachable. Nothing was lost. Try again in a moment.';
-  if (error instanceof SyntaxError) return `Invalid JSON: ${error.message}`;
+  if (isUnavailable(error)) return words.common.unreachable;
+  if (error instanceof SyntaxError) return fill(words.common.invalidJson, { reason: error.message });
   return error instanceof Error ? error.message : String(error);
 }
 
@@ -78,8 +79,9 @@ export async function fetchDefinitions(): Promise<Definition[]> {
   return definitions;
 }
 
-/** Fetches a job. @throws ProblemError */
-export const fetchJob = (id: string): Promise<JobView> => request(`v1/jobs/${encodeURIComponent(id)}`);
+/** Fetches a job, for admins with its data. @throws ProblemError */
+export const fetchJob = (id: string): Promise<JobView> =>
+  request(`v1/jobs/${encodeURIComponent(id)}?include=data`);
 
 /**
  * @param key the same for each attempt to submit a form, so that it starts one job
@@ -125,7 +127,7 @@ export function uploadFile(file: File, onProgress: (fraction: number) => void): 
       reject(
         new ProblemError({
           code: 'unreachable',
-          detail: `The upload failed (${xhr.status}).`,
+          detail: fill(words.common.uploadFailed, { status: String(xhr.status) }),
           ...problem,
           status: xhr.status,
         }),

@@ -183,6 +183,7 @@ export function createProcessor(options: ProcessorOptions): JobProcessor {
     running.begin({
       id: jobId,
       name: job.name,
+      title: settings.title,
       owner: settings.owner,
       attempt,
       startedAt: job.processedOn ?? serverNow(),

@@ -216,7 +216,8 @@ describe('the dashboard', () => {
 
   it('searches and filters, and returns the requested rows', async () => {
     const { client, connection } = headway;
-    for (let i = 0; i < 3; i++) await client.start('steered', { turns: 'window' });
+    await client.start('steered', { turns: 'window' }, { title: 'Window 1' });
+    for (let i = 0; i < 2; i++) await client.start('steered', { turns: 'window' });
     await client.start('steps', { count: 1, intervalMs: 1, failAt: 1 });
     await connection.lpush('window', JSON.stringify({ percent: 5, message: 'Needle' }));
     const all = await watch({ query: '?sort=oldest' });
@@ -230,6 +231,8 @@ describe('the dashboard', () => {
     await newest.shows('the newest', ({ active }) => active.jobs[0]?.id === ids[2]);
     const found = await watch({ query: '?q=needle' });
     await found.shows('one', ({ active, failed }) => active.total === 1 && failed.length === 0);
+    const titled = await watch({ query: '?q=window%201' });
+    await titled.shows('the one with the title', ({ active }) => active.jobs[0]?.title === 'Window 1');
     const other = await watch({ query: '?name=steps&q=AS%20ASKED' });
     await other.shows('the failed one', ({ active, failed }) => active.total === 0 && failed.length === 1);
     for (const query of ['?rows=201', '?sort=size', '?what=1', '?from=-1']) {

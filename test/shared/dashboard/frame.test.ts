@@ -8,6 +8,7 @@ const number = fc.option(fc.nat(), { nil: undefined });
 const job = fc.record({
   id: fc.string({ minLength: 1 }),
   name: fc.constantFrom('steps', 'render', ''),
+  title: text,
   owner: fc.constantFrom(undefined, 'user:ada', 'user:bob'),
   attempt: fc.nat(),
   startedAt: fc.nat(),

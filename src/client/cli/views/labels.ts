@@ -1,8 +1,11 @@
-import { attemptLabel } from '../../labels.js';
 import type { JobEvent } from '../../types.js';
+import { isPlanned } from '../../view.js';
 import type { Paint } from '../terminal/colour.js';
 import { safeJson, safeLine, safeLines } from '../terminal/text.js';
 import { span } from '../terminal/units.js';
+
+const attemptLabel = (attempt: number, attempts: number): string =>
+  isPlanned(attempt, attempts) ? `Attempt ${attempt} of ${attempts}` : `Attempt ${attempt}`;
 
 /** The permanent lines for an event. Progress, and states that the bar shows, have none. */
 export function eventLines(event: JobEvent, paint: Paint): string[] {

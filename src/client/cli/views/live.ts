@@ -1,6 +1,6 @@
 import type { WriteStream } from 'node:tty';
 import { createJobTimer } from '../../job-timer.js';
-import { positionLabel } from '../../labels.js';
+import { positionLabel } from '../../labels/job-labels.js';
 import { isTerminal } from '../../topic.js';
 import type { Progress, QueuePosition } from '../../types.js';
 import { progressBar, type ShownProgress } from '../terminal/bar.js';

@@ -1,5 +1,7 @@
 import { createApp } from 'vue';
 import { keepFocus } from '../keep-focus';
+import { words } from '../words';
+import { chooseWords } from '../words/choose';
 import App from './App.vue';
 import '../theme.css';
 import '../controls.css';
@@ -11,5 +13,8 @@ import './job-lists.css';
 import './tables.css';
 import './job-page.css';
 
-createApp(App).mount('#app');
-keepFocus();
+void chooseWords().then(() => {
+  document.title = `${words.nav.dashboard} · Headway`;
+  createApp(App).mount('#app');
+  keepFocus();
+});

@@ -1,5 +1,6 @@
 import { type HistoryView, RANGES } from '../../../shared/dashboard/hours.js';
 import { MINUTES_SHOWN, type MinuteView } from '../../../shared/dashboard/minutes.js';
+import { timeIn } from '../format';
 
 /** The columns of a chart: times in seconds, then one column per line. */
 export type Columns = [x: number[], ...lines: Array<Array<number | null>>];
@@ -40,12 +41,15 @@ export function historyColumns(
   return [shown.map((hour) => hour * 3600), ...pick.map(values)];
 }
 
+/** Rounds to two digits. */
+const short = (value: number): number => Number(value.toPrecision(2));
+
 /** Formats a duration in ms, short enough for an axis. */
 export function shortSpan(ms: number): string {
   // The axis of a chart of very short durations has a line at half a millisecond.
-  if (ms < 10) return `${Number(ms.toPrecision(2))} ms`;
-  if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${Number((ms / 1000).toPrecision(2))} s`;
-  if (ms < 3_600_000) return `${Number((ms / 60_000).toPrecision(2))} min`;
-  return `${Number((ms / 3_600_000).toPrecision(2))} h`;
+  if (ms < 10) return timeIn('millisecond', short(ms));
+  if (ms < 999.5) return timeIn('millisecond', Math.round(ms));
+  if (ms < 60_000) return timeIn('second', short(ms / 1000));
+  if (ms < 3_600_000) return timeIn('minute', short(ms / 60_000));
+  return timeIn('hour', short(ms / 3_600_000));
 }

@@ -1,5 +1,6 @@
 import { isTerminal } from '../../../client/topic.js';
 import { when } from '../format';
+import { fill, words } from '../words';
 
 /** Something that happened to a job. */
 export interface Moment {
@@ -26,21 +27,21 @@ export function momentOf(event: string, data: Record<string, unknown>): Moment |
   const message = (data.error as { message?: string } | undefined)?.message ?? '';
   switch (event) {
     case 'waiting':
-      return moment(attempt > 0 ? 'Queued again' : 'Queued');
+      return moment(attempt > 0 ? words.timeline.queuedAgain : words.timeline.queued);
     case 'delayed':
-      return moment(`Delayed; starts ${when(Number(data.until))}`);
+      return moment(fill(words.timeline.delayed, { when: when(Number(data.until)) }));
     case 'active':
-      return moment(`Attempt ${attempt} started`);
+      return moment(fill(words.timeline.started, { attempt }));
     case 'retrying':
-      return moment(`Attempt ${attempt} failed: ${message}`);
+      return moment(fill(words.timeline.attemptFailed, { attempt, reason: message }));
     case 'stalled':
-      return moment('Worker lost');
+      return moment(words.timeline.workerLost);
     case 'completed':
-      return moment('Completed');
+      return moment(words.states.completed);
     case 'failed':
-      return moment(`Failed: ${message}`);
+      return moment(fill(words.timeline.failed, { reason: message }));
     case 'cancelled':
-      return moment('Cancelled');
+      return moment(words.states.cancelled);
     default:
       return undefined;
   }
@@ -54,10 +55,10 @@ export function spansOf(moments: Moment[]): Span[] {
     const next = moments[i + 1];
     const ran = event === 'active';
     const label = ran
-      ? `Attempt ${attempt}`
+      ? fill(words.timeline.attempt, { attempt })
       : event === 'retrying' || event === 'stalled'
-        ? 'Between attempts'
-        : 'Waited';
+        ? words.timeline.between
+        : words.timeline.wait;
     spans.push({ kind: ran ? 'ran' : 'waited', from: at, ...(next ? { to: next.at } : {}), label });
   }
   return spans;

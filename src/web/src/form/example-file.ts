@@ -1,4 +1,5 @@
 import type { Definition } from '../api';
+import { words } from '../words';
 import { fileFieldOf } from './kind-for-file';
 
 const ROWS = 20_000;
@@ -32,7 +33,7 @@ async function picture(): Promise<File> {
   canvas.width = 1200;
   canvas.height = 800;
   const context = canvas.getContext('2d');
-  if (!context) throw new Error('this browser cannot draw a picture');
+  if (!context) throw new Error(words.form.cannotDraw);
   const sky = context.createLinearGradient(0, 0, 0, canvas.height);
   sky.addColorStop(0, '#0b6e5f');
   sky.addColorStop(1, '#f2c14e');
@@ -43,7 +44,7 @@ async function picture(): Promise<File> {
   context.arc(600, 500, 180, 0, 2 * Math.PI);
   context.fill();
   const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve));
-  if (!blob) throw new Error('this browser cannot draw a picture');
+  if (!blob) throw new Error(words.form.cannotDraw);
   return new File([blob], 'picture.png', { type: 'image/png' });
 }
 

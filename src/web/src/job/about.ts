@@ -1,13 +1,14 @@
 import type { JobView } from '../../../client/types.js';
 
-/** What the start of a job said about it, for people. */
-export type JobAbout = Pick<JobView, 'title' | 'tags' | 'metadata'>;
+/** What the start of a job said. Only admins see the data. */
+export type JobAbout = Pick<JobView, 'title' | 'tags' | 'metadata' | 'data'>;
 
 /** Returns what a view of a job has of it. */
-export const aboutOf = ({ title, tags, metadata }: JobAbout): JobAbout => ({
+export const aboutOf = ({ title, tags, metadata, data }: JobAbout): JobAbout => ({
   ...(title ? { title } : {}),
   ...(tags ? { tags } : {}),
   ...(metadata ? { metadata } : {}),
+  ...(data === undefined ? {} : { data }),
 });
 
 /** The longest title that the page makes, in characters. */

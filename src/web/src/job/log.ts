@@ -1,4 +1,5 @@
 import type { JobEvent, JobEventData } from '../../../client/types.js';
+import { fill, words } from '../words';
 
 /** A line of a job's log. `number` counts all lines received, from 0, including those that were dropped since. */
 export interface LogLine {
@@ -103,12 +104,7 @@ export function createLogSearch(): LogSearch {
 
 /** The note about missing lines; empty if there are none. */
 export function missingLinesNote({ dropped, trimmed }: JobLog): string {
-  return [
-    trimmed ? 'The service no longer has the beginning of this log.' : '',
-    dropped > 0
-      ? `The log is too long for this tab, which dropped the first ${dropped.toLocaleString('en')} lines.`
-      : '',
-  ]
+  return [trimmed ? words.log.trimmed : '', dropped > 0 ? fill(words.log.dropped, { count: dropped }) : '']
     .filter(Boolean)
     .join(' ');
 }

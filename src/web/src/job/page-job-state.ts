@@ -1,4 +1,5 @@
 import type { JobEvent } from '../../../client/types.js';
+import { words } from '../words';
 import { isTile, type PictureTile } from './partial';
 
 /** A child that failed or was cancelled. */
@@ -51,7 +52,7 @@ export function applyEvent(state: PageJobState, { event, data }: JobEvent, attem
       return { ...state, tiles: data.attempt > attempt ? tiles : [...state.tiles, ...tiles] };
     }
     case 'child': {
-      const reason = data.state === 'cancelled' ? 'was cancelled' : data.error.message;
+      const reason = data.state === 'cancelled' ? words.job.partCancelled : data.error.message;
       const part = { id: data.childId, name: data.childName, reason };
       return { ...state, failedParts: [...state.failedParts, part] };
     }

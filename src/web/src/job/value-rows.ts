@@ -1,3 +1,5 @@
+import { fill, words, wordsLanguage } from '../words';
+
 /** A file in a value. */
 export interface ResultFile {
   id: string;
@@ -24,10 +26,23 @@ const isFile = (value: unknown): value is ResultFile =>
 
 /** Returns the rows of a value: one for each member of an object. */
 export function rowsOf(result: unknown): ValueRow[] {
-  if (isFile(result)) return [{ key: 'file', file: result }];
+  if (isFile(result)) return [{ key: words.job.file, file: result }];
   if (result === null || typeof result !== 'object' || Array.isArray(result))
-    return [rowOf('result', result)];
+    return [rowOf(words.job.value, result)];
   return Object.entries(result).map(([key, value]) => rowOf(key, value));
+}
+
+/** How many members of an object have rows of their own, before it is folded. */
+const MAX_ROWS = 12;
+
+/** Returns what is folded of a value with many members; `undefined` if it is short enough for {@link rowsOf}. */
+export function foldedValue(value: unknown): { summary: string; long: () => string } | undefined {
+  const isLong =
+    value !== null &&
+    typeof value === 'object' &&
+    !Array.isArray(value) &&
+    Object.keys(value).length > MAX_ROWS;
+  return isLong ? { summary: summaryOf(value), long: () => cut(formatted(value)) } : undefined;
 }
 
 function rowOf(key: string, value: unknown): ValueRow {
@@ -38,9 +53,9 @@ function rowOf(key: string, value: unknown): ValueRow {
 }
 
 function textOf(value: unknown): string {
-  if (typeof value === 'number') return value.toLocaleString('en');
+  if (typeof value === 'number') return value.toLocaleString(wordsLanguage());
   if (typeof value === 'string') return value;
-  if (Array.isArray(value) && value.length === 0) return 'none';
+  if (Array.isArray(value) && value.length === 0) return words.job.none;
   const pairs = pairsOf(value);
   return pairs ? pairs.join('; ') : JSON.stringify(value);
 }
@@ -55,10 +70,9 @@ function pairsOf(value: unknown): string[] | undefined {
 }
 
 function summaryOf(value: unknown): string {
-  const count = (n: number, what: string): string => `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`;
-  if (typeof value === 'string') return count(value.length, 'character');
-  if (Array.isArray(value)) return count(value.length, 'item');
-  return count(Object.keys(value as object).length, 'field');
+  if (typeof value === 'string') return fill(words.job.characters, { count: value.length });
+  if (Array.isArray(value)) return fill(words.job.items, { count: value.length });
+  return fill(words.job.fields, { count: Object.keys(value as object).length });
 }
 
 const formatted = (value: unknown): string =>
@@ -67,4 +81,4 @@ const formatted = (value: unknown): string =>
 const cut = (text: string): string =>
   text.length <= MAX_SHOWN
     ? text
-    : `${text.slice(0, MAX_SHOWN)}\n… ${(text.length - MAX_SHOWN).toLocaleString('en')} more characters`;
+    : `${text.slice(0, MAX_SHOWN)}\n${fill(words.job.moreCharacters, { count: text.length - MAX_SHOWN })}`;

@@ -1,4 +1,5 @@
 import { onScopeDispose, ref } from 'vue';
+import { fill, words } from '../words';
 
 /** What was dropped: a file, or the reason why there is no file. */
 export type Dropped = { file: File; note?: string } | { problem: string };
@@ -6,11 +7,11 @@ export type Dropped = { file: File; note?: string } | { problem: string };
 /** Returns the dropped file. */
 export function droppedFile({ files, items }: Pick<DataTransfer, 'files' | 'items'>): Dropped {
   const [file] = files;
-  if (!file) return { problem: 'What you dropped contains no file.' };
+  if (!file) return { problem: words.page.noFile };
   // For a folder, browsers provide something like an empty file.
   if (items[0]?.webkitGetAsEntry?.()?.isDirectory)
-    return { problem: `${file.name} is a folder. Drop a file, or a zip archive of the folder.` };
-  return files.length > 1 ? { file, note: `Using the first of ${files.length} files.` } : { file };
+    return { problem: fill(words.page.isFolder, { name: file.name }) };
+  return files.length > 1 ? { file, note: fill(words.page.firstFile, { count: files.length }) } : { file };
 }
 
 /** The longest time between two `dragover` events, in ms. Not all browsers report when the file leaves the page. */

@@ -2,6 +2,7 @@ import { ref } from 'vue';
 import type { PageJob } from '../job/follow-job';
 import { jobLabel } from '../job/labels';
 import { ROOT } from '../service';
+import { words } from '../words';
 
 const KEY = 'headway.notify';
 
@@ -48,7 +49,7 @@ export function useNotifications() {
     notifyEnd(job: PageJob): void {
       if (!on.value || document.visibilityState !== 'hidden') return;
       try {
-        const body = job.error?.message ?? 'Open its tab to see the result.';
+        const body = job.error?.message ?? words.page.notification;
         const note = new Notification(`${job.name}: ${jobLabel(job)}`, {
           body: job.state === 'cancelled' ? '' : body,
           tag: `headway-${job.id}`,

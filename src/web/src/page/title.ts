@@ -1,5 +1,7 @@
+import { percentage } from '../format';
 import { isUnderWay, isWaiting, type PageJob } from '../job/follow-job';
 import { jobLabel } from '../job/labels';
+import { fill, words } from '../words';
 
 /** The mean progress of jobs, 0 to 100. Unknown progress counts as 0. */
 export const meanPercent = (jobs: ReadonlyArray<Pick<PageJob, 'percent'>>): number =>
@@ -13,11 +15,12 @@ export const meanPercent = (jobs: ReadonlyArray<Pick<PageJob, 'percent'>>): numb
 export function titleOf(jobs: PageJob[]): string {
   const running = jobs.filter(isUnderWay);
   const waiting = running.filter(isWaiting).length;
-  if (running.length > 1 && waiting === running.length) return `${waiting} jobs waiting`;
-  if (running.length > 1) return `${meanPercent(running)} % · ${running.length} jobs`;
+  const count = running.length;
+  if (count > 1 && waiting === count) return fill(words.page.tabWaiting, { count });
+  if (count > 1) return fill(words.page.tabRunning, { count, percent: percentage(meanPercent(running)) });
   const [job = jobs[0]] = running;
   if (!job?.name) return 'Headway';
   return running.length === 1 && job.percent !== null
-    ? `${Math.floor(job.percent)} % · ${job.name}`
+    ? `${percentage(job.percent)} · ${job.name}`
     : `${jobLabel(job)} · ${job.name}`;
 }

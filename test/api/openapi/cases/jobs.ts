@@ -100,6 +100,11 @@ export const jobCases: Record<string, OperationCases> = {
       ['a failed one', 200, async (world) => ofJob(await world.failed())],
       ['an active one', 200, async (world) => ofJob(await world.running())],
       [
+        'with its data',
+        200,
+        async (world) => ({ ...ofJob(await world.ended()), headers: admin, query: { include: 'data' } }),
+      ],
+      [
         'one with everything',
         200,
         async (world) => ofJob(await world.start('steps', steps.data, { ...options, delayMs: 60_000 })),
@@ -114,6 +119,11 @@ export const jobCases: Record<string, OperationCases> = {
       ],
     ],
     bad: [
+      [
+        'an unknown part',
+        400,
+        async (world) => ({ ...ofJob(await world.ended()), query: { include: 'all' } }),
+      ],
       ['an unknown job', 404, () => nobody],
       [
         'a removed job',
