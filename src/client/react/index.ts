@@ -9,7 +9,7 @@ export { HeadwayProvider, type UsedJob, useChannel, useHeadway, useJob } from '.
 declare module 'react' {
   namespace JSX {
     interface IntrinsicElements {
-      /** The element of `headway/element`. */
+      /** The element of `headway-client/element`. */
       'job-progress': React.DetailedHTMLProps<
         React.HTMLAttributes<JobProgressElement>,
         JobProgressElement
