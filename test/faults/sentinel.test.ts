@@ -73,20 +73,22 @@ describe('with Sentinel', () => {
     const jobs: StartedJob[] = [];
     /** Starts jobs, makes sure that they are on the replica, and lets another node become the master. */
     async function failOver(to: number, begin: () => Promise<unknown>): Promise<void> {
-      jobs.push(...(await Promise.all(upTo(5).map(() => client.start('steps', STEPS)))));
+      jobs.push(...(await Promise.all(upTo(5).map(() => client.startAgain('steps', STEPS)))));
       await sentinels.replicated();
       const before = lines();
       await begin();
       await until('the other node is the master', async () => (await sentinels.master()) === to);
       await until('the API is ready', isUp);
       await until('the viewer gets what the job reports now', () => lines() > before + 50);
-      jobs.push(await client.start('steps', STEPS));
+      jobs.push(await client.startAgain('steps', STEPS));
       viewers.push(await watch());
     }
-    await failOver(1, () => sentinels.watchers[0]!.call('SENTINEL', 'FAILOVER', sentinels.name));
+    await failOver(1, async () => {
+      await sentinels.watchers[0]!.call('SENTINEL', 'FAILOVER', sentinels.name);
+      // The old master runs on, as a replica. Nobody stays with it.
+      await until('no connection to the old master is left', async () => (await connectionsTo(0)) === 0);
+    });
     await sentinels.settled(1);
-    // The old master runs on, as a replica. Nobody stays with it.
-    await until('no connection to the old master is left', async () => (await connectionsTo(0)) === 0);
     await failOver(0, () => sentinels.nodes[1]!.kill('SIGKILL'));
 
     writeFileSync(file, '');

@@ -1,3 +1,5 @@
+import { until } from './until.js';
+
 /** A job, as in the response to `POST /v1/jobs`. */
 export interface StartedJob {
   id: string;
@@ -30,6 +32,15 @@ export function clientOf(url: string) {
       const job = (await response.json()) as StartedJob;
       if (response.status !== 202) throw new Error(`${response.status}: ${JSON.stringify(job)}`);
       return job;
+    },
+    /** Starts a job while Redis changes its masters: tries again after a 503, as a client does. */
+    startAgain(name: string, data: unknown): Promise<StartedJob> {
+      return until('a job can be started', () =>
+        this.start(name, data).catch((error: Error) => {
+          if (!error.message.startsWith('503: ')) throw error;
+          return undefined;
+        }),
+      );
     },
     async upload(name: string, content: string | Uint8Array): Promise<UploadedFile> {
       const response = await fetch(`${url}/v1/files?name=${encodeURIComponent(name)}`, {

@@ -3,6 +3,7 @@ import type { Request } from 'express';
 import type { Config } from '../../shared/process/config.js';
 import { isLoopback } from '../../shared/process/loopback.js';
 import { networkOf } from './address.js';
+import { BoundedMap } from './bounded-map.js';
 import { CALLER_LIMITS, type CallerLimit, OPENS_PER_STREAM } from './names.js';
 
 /** How limits see a caller. A visitor is anonymous: a new cookie makes a new visitor, so only the address counts. */
@@ -78,12 +79,22 @@ export interface Callers {
  * least, even if they are anonymous; not at all. */
 export type LoopbackRule = 'on' | 'generous' | 'off';
 
+/** How many addresses a process remembers, so that it computes the digest of each once, not several times for each request. */
+const REMEMBERED = 10_000;
+
 export function createCallers(loopback: LoopbackRule): Callers {
+  const names = new BoundedMap<string>(REMEMBERED);
   // There is no address if the client has disconnected.
   const isOwn = ({ ip = '' }: Request): boolean => isLoopback(ip);
 
   function address(req: Request): string | undefined {
-    return loopback === 'off' && isOwn(req) ? undefined : `address:${digest(networkOf(req.ip ?? ''))}`;
+    if (loopback === 'off' && isOwn(req)) return undefined;
+    const network = networkOf(req.ip ?? '');
+    const known = names.get(network);
+    if (known !== undefined) return known;
+    const name = `address:${digest(network)}`;
+    names.set(network, name);
+    return name;
   }
 
   return {

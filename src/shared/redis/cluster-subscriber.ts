@@ -13,6 +13,11 @@ import type { Subscriber } from './subscriber.js';
 
 /** How often the slots are read again while a channel has no master that it is subscribed to, in ms. */
 const AGAIN_MS = 100;
+/**
+ * How often the slots are read when the masters have changed. One read is not enough: a master that is separated from the other
+ * nodes may answer it, with itself as a master. Once another node has answered, that one is not asked any more.
+ */
+const READS_AFTER_CHANGE = 10;
 
 /** A channel to subscribe to. */
 interface Wanted {
@@ -47,6 +52,7 @@ class ClusterSubscriber extends EventEmitter implements Subscriber {
   /** Channels that were lost and are not confirmed again. */
   private readonly lost = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
+  private readsLeft = 0;
   private settling = false;
   private closed = false;
 
@@ -60,9 +66,15 @@ class ClusterSubscriber extends EventEmitter implements Subscriber {
     // Only reads the slots: its connections to the other nodes stay closed.
     this.cluster = new Cluster(nodes, clusterOptions(this.nodeOptions));
     this.cluster.on('error', () => {});
-    this.cluster.on('refresh', () => this.settle());
+    this.cluster.on('refresh', () => {
+      this.settle();
+      if (this.readsLeft-- > 0) this.tryAgain();
+    });
     // A master that is separated from the other nodes keeps the connection, and says nothing.
-    this.stopListening = onTopology(() => this.lookAgain());
+    this.stopListening = onTopology(() => {
+      this.readsLeft = READS_AFTER_CHANGE - 1;
+      this.lookAgain();
+    });
     let isReady = false;
     this.cluster.on('ready', () => {
       if (!isReady) this.emit('ready');

@@ -9,6 +9,8 @@ export interface LifecycleQuestion {
   runs: ReadonlyMap<string, Run>;
   /** Whether a worker may have been lost between two times. */
   mayBeStalled: (since: number, at: number) => boolean;
+  /** When the first of all viewers of the job got the event of an attempt. */
+  firstSeenAt: (event: string, attempt: number) => number;
   /** Whether Redis lost data during this attempt, which may include its start or end. */
   isTorn: (attempt: number) => boolean;
   mayChangeEpoch: (at: number) => boolean;
@@ -83,9 +85,9 @@ export function checkLifecycle(question: LifecycleQuestion): Finding[] {
   function checkEnding(event: string, attempt: number, at: number): void {
     const mine = [...runs.values()].filter((run) => run.attempt === attempt);
     const endings = mine.map((run) => run.ending?.what);
-    // A viewer may get the event much later, but the next run begins soon.
+    // A viewer may get the event much later, but another one does not, and the next run begins soon.
     const later = [...runs.values()].filter((run) => run.attempt > attempt);
-    const next = Math.min(at, ...later.map(({ from }) => from));
+    const next = Math.min(question.firstSeenAt(event, attempt), ...later.map(({ from }) => from));
     const since = Math.min(next, ...mine.map(({ from }) => from));
     if (event === 'retrying' && !endings.includes('throw')) {
       find('unjustified', `retrying of attempt ${attempt}, which did not throw`, at);

@@ -422,6 +422,29 @@ describe(`the checker of the campaign (SEED=${seed})`, () => {
     }
   });
 
+  it('accepts that a viewer gets `stalled` long after the worker was lost', () => {
+    for (const [job] of records(goodJob)) {
+      if (job.attempts === 1) continue;
+      const killed = job.viewers[0]!.seen.find(named('retrying'))!.at;
+      const faults = [{ kind: 'worker-kill', target: 'worker-0', from: killed - 50, to: killed + 1000 }];
+      // It is cancelled before its second run says anything.
+      job.said = job.said.filter(({ what, attempt }) => what !== 'throw' && attempt === 1);
+      Object.assign(job, { state: 'cancelled', cancelledAt: killed });
+      for (const viewer of job.viewers) {
+        const place = viewer.seen.findIndex(named('retrying'));
+        const stalled = Object.assign(viewer.seen[place]!, { event: 'stalled' });
+        viewer.seen.splice(place + 1, viewer.seen.length, { ...stalled, event: 'cancelled', attempt: 2 });
+        renumber(viewer);
+      }
+      const late = structuredClone(job.viewers.find(({ name }) => name === 'final')!);
+      late.name = 'late';
+      for (const event of late.seen) event.at += 60_000;
+      late.doneAt = late.seen.at(-1)!.at;
+      job.viewers.push(late);
+      expect(jobFindings(job, faults).filter((kind) => kind !== 'late')).toEqual([]);
+    }
+  });
+
   it('accepts a reset if Redis was restarted', () => {
     for (const [job, random] of records(goodJob)) {
       const viewer = random.pick(job.viewers);

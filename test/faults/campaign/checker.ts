@@ -101,6 +101,12 @@ function checkViewer(
         segment,
         runs,
         mayBeStalled: (since, at) => mayLoseLock(at, since, faults, lockMs) || windows.length > 0,
+        firstSeenAt: (event, attempt) =>
+          Math.min(
+            ...job.viewers.flatMap(({ seen }) =>
+              seen.filter((one) => one.event === event && one.attempt === attempt).map(({ at }) => at),
+            ),
+          ),
         isTorn: (attempt) =>
           [...runs.values()].some((run) => run.attempt === attempt && overlaps(run.from, run.until, windows)),
         mayChangeEpoch: (at) => mayReset(at, faults),
