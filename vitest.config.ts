@@ -24,6 +24,7 @@ const LONG = [
   'faults/shards',
   'worker/run/thread/thread',
   'package/paths',
+  'package/tarballs',
   'worker/jobs/image-variants',
   'ecosystem/plain-worker',
   'scripts/start',

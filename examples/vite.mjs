@@ -12,8 +12,8 @@ export const example = (name, packages, more = {}) => ({
   // The examples use the client from this repository's build. In a project, it comes with the package.
   resolve: {
     alias: {
-      'headway/vue': built('vue/index.js'),
-      'headway/react': built('react/index.js'),
+      'headway-client/vue': built('vue/index.js'),
+      'headway-client/react': built('react/index.js'),
     },
     dedupe: packages,
   },

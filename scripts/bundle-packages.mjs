@@ -2,7 +2,7 @@
 // dist/node_modules, which Node searches first for imports of the code in dist. A process spends most of its start
 // loading about 500 small files; bundles halve that time. A module that two packages share is bundled once, so BullMQ and
 // our own code use the same ioredis.
-// The published package has no bundles (`files` in package.json): its users load the packages that they install.
+// The published server has no bundles (scripts/lib/npm-packages.mjs): its users load the packages that they install.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

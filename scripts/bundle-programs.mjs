@@ -67,7 +67,7 @@ for (const [name, main] of Object.entries(MAINS)) {
     main,
     `#!/usr/bin/env node
 import { existsSync } from 'node:fs';
-${FLAGS[name] ? `import '${pathOf(FLAGS[name])}';\n` : ''}// The published package has no bundled packages.
+${FLAGS[name] ? `import '${pathOf(FLAGS[name])}';\n` : ''}// The published server has no bundled packages.
 const loader = new URL('${pathOf(fast.loader)}', import.meta.url);
 if (existsSync(loader)) (await import(loader.href)).runProgram('${name}', '${fast.bundles[name]}');
 else await import('${pathOf(join(folder, `${name}.js`))}');

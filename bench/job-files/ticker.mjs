@@ -1,4 +1,4 @@
-import { defineJob } from 'headway';
+import { defineJob } from 'headway-jobs';
 import { z } from 'zod';
 import { paceOf } from '../lib/pace.mjs';
 import { stamp } from '../lib/stamp.mjs';

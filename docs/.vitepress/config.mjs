@@ -41,6 +41,7 @@ const SIDEBAR = [
       link('HTML', 'getting-started/html'),
       link('Vue', 'getting-started/vue'),
       link('React', 'getting-started/react'),
+      link('Svelte', 'getting-started/svelte'),
     ],
   },
   {

@@ -1,4 +1,4 @@
-import { useChannel, useHeadway, useJob } from 'headway/react';
+import { useChannel, useHeadway, useJob } from 'headway-client/react';
 import { StrictMode, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 

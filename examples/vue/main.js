@@ -1,4 +1,4 @@
-import { headway } from 'headway/vue';
+import { headway } from 'headway-client/vue';
 import { createApp } from 'vue';
 import App from './App.vue';
 

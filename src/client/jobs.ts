@@ -161,7 +161,7 @@ export type AnyJobs = Record<string, JobTypes>;
 
 /**
  * The kinds of job in {@link Jobs}, by the name in their definition. `interface JobMap extends KindsOf<typeof jobs> {}` in
- * `declare module 'headway/client'` makes them known everywhere.
+ * `declare module 'headway-client'` makes them known everywhere.
  */
 export type KindsOf<J> = 0 extends 1 & J
   ? AnyJobs

@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Authorize } from 'headway';
+import type { Authorize } from 'headway-jobs';
 
 const inGate = (name: string): string => join(process.env.GATE!, name);
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Authorize } from 'headway';
+import type { Authorize } from 'headway-jobs';
 
 /** Allows the channel `slow` after half a second, and decides about no other channel. */
 const authorize: Authorize = async (_principal, _action, channel) => {

@@ -1,4 +1,4 @@
-import type { Authorize } from 'headway';
+import type { Authorize } from 'headway-jobs';
 import { passGate } from './gate.js';
 
 /** An operator's hook that knows teams. For some channels, it throws or is slow. */

@@ -1,5 +1,6 @@
 import { createElement } from 'react';
 import { renderToString as renderReact } from 'react-dom/server';
+import { derived, get, type Readable } from 'svelte/store';
 import { describe, expect, it } from 'vitest';
 import { createSSRApp, h } from 'vue';
 import { renderToString as renderVue } from 'vue/server-renderer';
@@ -12,6 +13,8 @@ import {
   useChannel as useReactChannel,
   useJob as useReactJob,
 } from '../../src/client/react/index.js';
+import { channelStore, jobStore } from '../../src/client/svelte/index.js';
+import type { WatchedJob } from '../../src/client/view.js';
 import {
   headway,
   useChannel as useVueChannel,
@@ -79,6 +82,13 @@ describe('on a server, without a DOM', () => {
     expect(html).toContain('unknown');
     expect(html).toContain('role="progressbar" aria-label="Import"');
     expect(html).not.toContain('aria-valuenow');
+  });
+
+  it('has stores for Svelte that show an unknown job', () => {
+    const job: Readable<WatchedJob> = jobStore(ID);
+    expect(get(job)).toMatchObject({ state: 'unknown', percent: null, status: 'connecting' });
+    const count = derived(channelStore(['news', 'more']), ({ events }) => events.length);
+    expect(get(count)).toBe(0);
   });
 
   it('loads the element', () => {

@@ -21,6 +21,13 @@ describe('links and images of the documentation', () => {
     expect(localLinks(path).flatMap((link) => brokenLink(path, link) ?? [])).toEqual([]);
   });
 
+  it('names the packages as they are published', () => {
+    const old =
+      /(?:from|import) 'headway['/]|['`]headway\/(?:client|vue|react|svelte|element|server|worker|channels)['`]/;
+    const pages = markdownFiles().filter((path) => path !== 'CHANGELOG.md');
+    expect(pages.filter((path) => old.test(page(path)))).toEqual([]);
+  });
+
   it('reaches every page of docs from the index', () => {
     const linked = new Set<string>();
     const follow = (path: string): void => {

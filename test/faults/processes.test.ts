@@ -185,7 +185,7 @@ describe('processes under a supervisor', () => {
     rmSync(broken);
     writeFileSync(
       join(jobs, 'added.mjs'),
-      `import { defineJob } from 'headway';
+      `import { defineJob } from 'headway-jobs';
 import { z } from 'zod';
 export default defineJob({ name: 'added', input: z.strictObject({}), result: z.null(), run: async () => null });
 `,

@@ -1,4 +1,4 @@
-import { defineJob } from 'headway';
+import { defineJob } from 'headway-jobs';
 import { z } from 'zod';
 
 /** Publishes every kind of event that a job can publish. The first attempt fails. */

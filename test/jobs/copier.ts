@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { defineJob, fileId } from 'headway';
+import { defineJob, fileId } from 'headway-jobs';
 import { z } from 'zod';
 
 /** Opens a file and makes half of another one, and then neither ends nor obeys its signal. */

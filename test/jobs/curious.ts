@@ -1,4 +1,4 @@
-import { ChildFailedError, defineJob } from 'headway';
+import { ChildFailedError, defineJob } from 'headway-jobs';
 import { z } from 'zod';
 
 /**

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { defineJob, PermanentError } from 'headway';
+import { defineJob, PermanentError } from 'headway-jobs';
 import { z } from 'zod';
 
 const untilAborted = async (signal: AbortSignal): Promise<never> => {

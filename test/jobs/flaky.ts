@@ -1,4 +1,4 @@
-import { defineJob, PermanentError } from 'headway';
+import { defineJob, PermanentError } from 'headway-jobs';
 import { z } from 'zod';
 
 /** Fails its first `failures` attempts, then completes. */

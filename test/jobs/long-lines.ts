@@ -1,4 +1,4 @@
-import { defineJob } from 'headway';
+import { defineJob } from 'headway-jobs';
 import { z } from 'zod';
 
 /** Logs `lines` lines of `length` characters, as fast as they are taken. */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { defineJob } from 'headway';
+import { defineJob } from 'headway-jobs';
 import { z } from 'zod';
 
 /** Reads the file whose id is at `path` inside `in`. Its first `failures` attempts fail. */

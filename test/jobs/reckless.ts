@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { readFile } from 'node:fs';
 import { connect } from 'node:net';
-import { defineJob, type JobContext } from 'headway';
+import { defineJob, type JobContext } from 'headway-jobs';
 import { z } from 'zod';
 
 const fail = (): never => {

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { defineJob, resultFile } from 'headway';
+import { defineJob, resultFile } from 'headway-jobs';
 import { z } from 'zod';
 import { openRedis } from '../support/job-redis.js';
 

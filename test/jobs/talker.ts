@@ -1,4 +1,4 @@
-import { defineJob } from 'headway';
+import { defineJob } from 'headway-jobs';
 import { z } from 'zod';
 
 /** Reports `count` items of each kind, pausing after every five. Only with `wait` does it await its reports. */

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { defineJob, fileId, resultFile } from 'headway';
+import { defineJob, fileId, resultFile } from 'headway-jobs';
 import { z } from 'zod';
 
 /** Creates a file, and returns it together with the file that it was given. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { defineJob } from 'headway';
+import { defineJob } from 'headway-jobs';
 import { z } from 'zod';
 
 /** Logs numbered lines until a file exists. A test steers it without Redis. */

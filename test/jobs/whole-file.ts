@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import { defineJob } from 'headway';
+import { defineJob } from 'headway-jobs';
 import { z } from 'zod';
 
 /** Its whole result is a file. */

@@ -2,19 +2,22 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type AnyJobs, createClient } from '../../src/client/index.js';
 import { startBrowser } from '../support/browser.js';
+import { ADMIN_TOKEN } from '../support/dashboard.js';
 import { block } from '../support/documentation.js';
 import { type RunningCommand, runCommand, runToEnd } from '../support/example.js';
 import { temporaryFolder } from '../support/processes.js';
 import { packedProject, type TestProject } from '../support/project.js';
 import { freePort, startRedis, type TestRedis } from '../support/redis.js';
 import { startSite } from '../support/site.js';
+import { bearer } from '../support/tokens.js';
 import { until } from '../support/until.js';
 
-/** Node runs the service from the packed package, with the project's dependencies. */
-const PACKAGE = 'node_modules/headway/dist';
+/** Node runs the service from the packed packages, with the project's dependencies. */
+const PACKAGE = 'node_modules/headway-jobs/dist';
 
-describe('getting started with the packed package', () => {
+describe('getting started with the packed packages', () => {
   let project: TestProject;
   let redis: TestRedis;
   let browser: Browser;
@@ -27,6 +30,7 @@ describe('getting started with the packed package', () => {
     DATA_DIR: temporaryFolder(),
     TOKEN_SECRET: 'a secret for tests that is long enough',
     NO_COLOR: '1',
+    ADMIN_TOKEN,
   });
 
   /** Runs a command in the project until the tests end. */
@@ -52,7 +56,8 @@ describe('getting started with the packed package', () => {
     }).reduce((text, [theirs, ours]) => text.replaceAll(theirs, ours), block(name));
 
   beforeAll(async () => {
-    [project, redis, browser] = await Promise.all([packedProject(), startRedis(), startBrowser()]);
+    project = packedProject();
+    [redis, browser] = await Promise.all([startRedis(), startBrowser()]);
     const [port, sitePort] = [await freePort(), await freePort()];
     service = `http://127.0.0.1:${port}`;
     siteUrl = `http://127.0.0.1:${sitePort}`;
@@ -114,6 +119,36 @@ describe('getting started with the packed package', () => {
     expect(await worker.exited).toBe(0);
   });
 
+  it('Fastify and Hono: a job, beside the routes of the application', async () => {
+    project.write('other/jobs.mjs', said('express-jobs'));
+    project.write('other/worker.mjs', said('express-worker'));
+    run('node other/worker.mjs');
+    const greeted = ['fastify', 'hono'].map(async (framework) => {
+      const port = await freePort();
+      project.write(`other/${framework}.mjs`, said(framework, { 8080: String(port) }));
+      const url = `http://127.0.0.1:${port}`;
+      await served(`${url}/hello`, run(`node other/${framework}.mjs`));
+      expect(await (await fetch(`${url}/hello`)).text()).toBe('Hello');
+      expect((await fetch(`${url}/none`)).status).toBe(404);
+      return (await createClient<AnyJobs>({ url }).startJob('greet', { names: ['Ada'] })).result();
+    });
+    expect(await Promise.all(greeted)).toEqual([{ greeted: 1 }, { greeted: 1 }]);
+  });
+
+  it('a feature whose packages are not installed: names them', async () => {
+    const job = await createClient({ url: service }).startJob('csv-import', {
+      file: new File(['a,b\n1,2\n'], 'numbers.csv'),
+    });
+    const message =
+      'Importing CSV files needs packages that are not installed. Run: npm install csv-parse iconv-lite libsql';
+    await expect(job.result()).rejects.toMatchObject({ error: { code: 'permanent', message } });
+    const board = await fetch(`${service}/admin/queues`, { headers: bearer(ADMIN_TOKEN) });
+    expect(board.status).toBe(404);
+    expect((await board.json()).detail).toBe(
+      'Bull Board needs packages that are not installed. Run: npm install @bull-board/api @bull-board/express',
+    );
+  });
+
   it('plain HTML, on another site', async () => {
     const site = await startSite(service, { '/index.html': said('html') }, Number(new URL(siteUrl).port));
     await seeBar(`${site.url}/index.html`);
@@ -137,6 +172,13 @@ describe('getting started with the packed package', () => {
       // Vite transforms JSX by itself; real projects use @vitejs/plugin-react here, for hot reloads.
       plugin: 'const vue = () => [];',
       main: `import { createRoot } from 'react-dom/client'; import Steps from './Steps.jsx'; createRoot(document.querySelector('#app')).render(<Steps />);`,
+    },
+    {
+      name: 'Svelte',
+      component: 'Steps.svelte',
+      code: 'svelte',
+      plugin: "import { svelte as vue } from '@sveltejs/vite-plugin-svelte';",
+      main: `import { mount } from 'svelte'; import Steps from './Steps.svelte'; mount(Steps, { target: document.querySelector('#app') });`,
     },
   ])('$name, in a Vite project: with the development server, and built', async (path) => {
     const folder = path.name.toLowerCase();

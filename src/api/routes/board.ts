@@ -2,6 +2,7 @@ import { type Express, type NextFunction, type Request, type Response, Router } 
 import { HeadwayError } from '../../shared/errors.js';
 import type { OpenQueue, QueuePlan } from '../../shared/jobs/queues.js';
 import type { Keyspace } from '../../shared/keyspace.js';
+import { loadOptional, MissingPackageError } from '../../shared/process/optional-packages.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 import { queueNameOf, shardOf } from '../../shared/shards.js';
 import type { Access } from '../auth/access.js';
@@ -57,12 +58,20 @@ const boardNameOf = (queue: string) => ({
   displayName: `${queueNameOf(queue)} (shard ${shardOf(queue)})`,
 });
 
+/** Loads the board. @throws HeadwayError `not-found` if it is not installed */
+const loadBoard = () =>
+  loadOptional('board', () =>
+    Promise.all([
+      import('@bull-board/api'),
+      import('@bull-board/api/bullMQAdapter'),
+      import('@bull-board/express'),
+    ]),
+  ).catch((error: unknown) => {
+    throw error instanceof MissingPackageError ? new HeadwayError('not-found', error.message) : error;
+  });
+
 async function openBoard({ openQueue, plan, keyspace }: BoardOptions): Promise<Express> {
-  const [{ createBullBoard }, { BullMQAdapter }, { ExpressAdapter }] = await Promise.all([
-    import('@bull-board/api'),
-    import('@bull-board/api/bullMQAdapter'),
-    import('@bull-board/express'),
-  ]);
+  const [{ createBullBoard }, { BullMQAdapter }, { ExpressAdapter }] = await loadBoard();
   const server = new ExpressAdapter();
   // The board tells queues apart by their names. In BullMQ, a queue has the same name in each shard.
   const adapterOf = (queue: string) =>

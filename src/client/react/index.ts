@@ -19,7 +19,7 @@ export {
 declare module 'react' {
   namespace JSX {
     interface IntrinsicElements {
-      /** The element of `headway/element`. */
+      /** The element of `headway-client/element`. */
       'job-progress': React.DetailedHTMLProps<
         React.HTMLAttributes<JobProgressElement>,
         JobProgressElement

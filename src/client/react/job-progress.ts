@@ -13,7 +13,7 @@ export interface JobProgressProps<R = unknown, E = NoEvents> {
   token?: string | undefined;
   /** The name of the bar for screen readers. Defaults to `Progress`, or the translation. */
   label?: string | undefined;
-  /** The words, such as those of `headway/labels/de`. Defaults to those of the provider, then to English. */
+  /** The words, such as those of `headway-client/labels/de`. Defaults to those of the provider, then to English. */
   labels?: Partial<Labels> | undefined;
   /** Replaces everything visible. */
   children?: (job: UsedJob<R>) => ReactNode;

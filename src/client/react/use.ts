@@ -35,7 +35,7 @@ const ProvidedContext = createContext<Provided>({});
 export interface HeadwayProviderProps {
   /** The client of the hooks. Without one, they use the service that served the page. */
   client?: AnyClient | undefined;
-  /** The words of `<JobProgress>`, such as those of `headway/labels/de`. English words replace missing ones. */
+  /** The words of `<JobProgress>`, such as those of `headway-client/labels/de`. English words replace missing ones. */
   labels?: Partial<Labels> | undefined;
   children?: ReactNode;
 }

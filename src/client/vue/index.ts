@@ -23,7 +23,7 @@ export {
 export interface HeadwayPluginOptions extends ClientOptions {
   /** An existing client, to use instead of creating one from the other options. */
   client?: AnyClient;
-  /** The words of `<JobProgress>`, such as those of `headway/labels/de`. English words replace missing ones. */
+  /** The words of `<JobProgress>`, such as those of `headway-client/labels/de`. English words replace missing ones. */
   labels?: Partial<Labels>;
   /**
    * Adds `this.$sse.create(…)` to components, as vue-sse does. The streams of a component with `sse: {cleanup: true}`

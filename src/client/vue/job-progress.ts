@@ -17,7 +17,7 @@ const component = defineComponent({
     token: { type: String, default: undefined },
     /** The name of the bar for screen readers. Defaults to `Progress`, or the translation. */
     label: { type: String, default: undefined },
-    /** The words, such as those of `headway/labels/de`. Defaults to those of the plugin, then to English. */
+    /** The words, such as those of `headway-client/labels/de`. Defaults to those of the plugin, then to English. */
     labels: { type: Object as PropType<Partial<Labels> | undefined>, default: undefined },
   },
   setup(props, { slots }) {

@@ -82,7 +82,12 @@ const definitionSchema = z
     error: 'requires thread: true, because the memory of other jobs cannot be limited',
   });
 
-/** The module that job files import as `headway`, wherever they are. */
+/**
+ * What job files import, wherever they are: the name of the server's package, and the one before it had a name in the
+ * registry.
+ */
+const NAMES = ['headway-jobs', 'headway'];
+/** The module that they get. */
 const ours = fileURLToPath(new URL(`./definition${extname(import.meta.url)}`, import.meta.url));
 
 let jiti: Jiti | undefined;
@@ -91,7 +96,10 @@ let jiti: Jiti | undefined;
 export async function operatorFiles(): Promise<Jiti> {
   const { createJiti } = await import('jiti');
   jiti ??= createJiti(import.meta.url, {
-    alias: { headway: ours, zod: fileURLToPath(import.meta.resolve('zod')) },
+    alias: {
+      ...Object.fromEntries(NAMES.map((name) => [name, ours])),
+      zod: fileURLToPath(import.meta.resolve('zod')),
+    },
     fsCache: compiledFiles(),
   });
   return jiti;

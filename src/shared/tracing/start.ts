@@ -1,3 +1,4 @@
+import { loadOptional, MissingPackageError } from '../process/optional-packages.js';
 import { collectorHeaders } from './collector-headers.js';
 import { setTracing, type TracingOptions, tracing } from './tracing.js';
 
@@ -25,8 +26,10 @@ export async function startTracing(options: TracingOptions, env = process.env): 
     return async () => {};
   }
   try {
-    const { openTracing } = await import('./open-telemetry.js');
-    const opened = await openTracing(options, env.OTEL_EXPORTER_OTLP_PROTOCOL, headers);
+    const opened = await loadOptional('tracing', async () => {
+      const { openTracing } = await import('./open-telemetry.js');
+      return openTracing(options, env.OTEL_EXPORTER_OTLP_PROTOCOL, headers);
+    });
     setTracing(opened.tracing);
     log.info({}, 'tracing is on');
     return async () => {
@@ -37,7 +40,8 @@ export async function startTracing(options: TracingOptions, env = process.env): 
       );
     };
   } catch (error) {
-    log.warn({ err: error }, 'tracing is off: OpenTelemetry could not be loaded');
+    if (error instanceof MissingPackageError) log.warn({}, `tracing is off: ${error.message}`);
+    else log.warn({ err: error }, 'tracing is off: OpenTelemetry could not be loaded');
     return async () => {};
   }
 }

@@ -1,4 +1,4 @@
-import { defineJob, PermanentError } from 'headway';
+import { defineJob, PermanentError } from 'headway-jobs';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { openRedis } from '../../support/job-redis.js';

@@ -1,4 +1,4 @@
-import { defineJob } from 'headway';
+import { defineJob } from 'headway-jobs';
 import { z } from 'zod';
 
 /** Reports numbers in its first stage. Its children move the second stage, and in the third its own reports replace theirs. */

@@ -1,4 +1,4 @@
-import { ChildFailedError, type ChildOptions, defineJob } from 'headway';
+import { ChildFailedError, type ChildOptions, defineJob } from 'headway-jobs';
 import { z } from 'zod';
 import leaf from './leaf.js';
 

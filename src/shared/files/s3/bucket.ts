@@ -4,6 +4,7 @@ import type { ListMultipartUploadsCommandOutput, S3Client, S3ClientConfig } from
 import { HeadwayError } from '../../errors.js';
 import { storageDuration, storageRequests } from '../../metrics/process-metrics.js';
 import type { S3Place } from '../../process/files-url.js';
+import { loadOptional } from '../../process/optional-packages.js';
 import { hideInLogs } from '../../process/redact.js';
 import { serverNow } from '../../redis/server-clock.js';
 import { damaged, removed } from '../content.js';
@@ -95,7 +96,7 @@ export function openBucket(place: S3Place, { patient }: { patient: boolean }): B
   let ahead = 0;
 
   function open(): Promise<{ sdk: Sdk; client: S3Client }> {
-    opened ??= import('@aws-sdk/client-s3').then((sdk) => {
+    opened ??= loadOptional('bucket', () => import('@aws-sdk/client-s3')).then((sdk) => {
       const client = new sdk.S3Client(clientConfig(place, patient));
       client.middlewareStack.add(
         (next) => async (args) => {
@@ -217,15 +218,15 @@ export function openBucket(place: S3Place, { patient }: { patient: boolean }): B
         { value: undefined },
       ),
     async upload(key, content, maxBytes) {
-      const { Upload } = await import('@aws-sdk/lib-storage');
-      await call('upload', (client) =>
-        new Upload({
+      await call('upload', async (client) => {
+        const { Upload } = await loadOptional('bucket', () => import('@aws-sdk/lib-storage'));
+        return new Upload({
           client,
           params: { ...at(key), Body: content },
           partSize: partBytes(maxBytes),
           queueSize: PARTS_AT_ONCE,
-        }).done(),
-      );
+        }).done();
+      });
     },
     async remove(key) {
       await call('delete', (client, { DeleteObjectCommand }, limit) =>

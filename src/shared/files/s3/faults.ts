@@ -1,5 +1,6 @@
 import { HeadwayError } from '../../errors.js';
 import { describePlace, type S3Place } from '../../process/files-url.js';
+import { MissingPackageError } from '../../process/optional-packages.js';
 import { TLS_CODE } from '../../redis/unusable.js';
 import { StartError } from '../../start-error.js';
 
@@ -92,6 +93,7 @@ export function asStorageError(error: unknown, operation: string, place: S3Place
 function mistakeIn(error: SdkError, place: S3Place): string | undefined {
   const { name, message, code = '' } = error;
   const where = `cannot use the files in ${describePlace(place)}`;
+  if (error instanceof MissingPackageError) return `${where}: ${message}`;
   const advice = CODES.find(([codes]) => codes.includes(name))?.[1](place);
   if (advice) return `${where}: ${advice} (${name})`;
   if (NO_REGION.test(message)) return `${where}: set ?region= in FILES_URL, or AWS_REGION`;

@@ -1,4 +1,4 @@
-import { defineJob } from 'headway';
+import { defineJob } from 'headway-jobs';
 import { z } from 'zod';
 import { textOf } from './lib/text.js';
 

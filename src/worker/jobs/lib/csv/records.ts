@@ -1,3 +1,4 @@
+import { loadOptional } from '../../../../shared/process/optional-packages.js';
 import { findBackslashes } from './backslash.js';
 import { type FileDialect, findDialect } from './dialect.js';
 import type { Encoding, FileEncoding } from './encoding.js';
@@ -21,7 +22,7 @@ export async function openCsv(
   delimiter: string | undefined,
   signal: AbortSignal,
 ): Promise<CsvSource> {
-  const { parse } = await import('csv-parse/sync');
+  const { parse } = await loadOptional('csv', () => import('csv-parse/sync'));
   let chunks = 0;
   let start: Buffer = Buffer.alloc(0);
   for await (const text of readText(path, encoding, signal)) {
@@ -49,7 +50,7 @@ export async function* readRecords(
   onBytes: (bytes: number) => void = () => {},
   onBlank: (records: number) => void = () => {},
 ): AsyncGenerator<CsvRecord[]> {
-  const { parse } = await import('csv-parse/sync');
+  const { parse } = await loadOptional('csv', () => import('csv-parse/sync'));
   const splitter = new RecordSplitter(parse, dialect, damage, headerLine - 1);
   for await (const text of readText(path, encoding, signal, onBytes)) {
     const records = splitter.push(text);

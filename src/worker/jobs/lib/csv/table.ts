@@ -1,3 +1,4 @@
+import { loadOptional } from '../../../../shared/process/optional-packages.js';
 import { type Columns, fitted, repeatsHeader } from './columns.js';
 import type { RejectionReport } from './report.js';
 import type { CsvRecord } from './splitter.js';
@@ -18,7 +19,7 @@ export async function createTable(
   { columns, named, header }: Pick<Columns, 'columns' | 'named' | 'header'>,
   report: RejectionReport,
 ): Promise<Table> {
-  const { default: Database } = await import('libsql');
+  const { default: Database } = await loadOptional('csv', () => import('libsql'));
   const database = new Database(path);
   // Safe without a journal: the file is new, and it is discarded if this process dies.
   database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF');

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { PermanentError } from '../../../../shared/errors.js';
+import { loadOptional } from '../../../../shared/process/optional-packages.js';
 import type { Encoding } from './encoding.js';
 
 const CHUNK_BYTES = 256 * 1024;
@@ -51,7 +52,7 @@ async function createDecoder(encoding: Encoding): Promise<Decoder> {
     return { write: decode, end: () => decode() };
   }
   // TextDecoder of Node 20 decodes windows-1252 as ISO 8859-1, which turns € into a control character.
-  const { default: iconv } = await import('iconv-lite');
+  const { default: iconv } = await loadOptional('csv', () => import('iconv-lite'));
   const decoder = iconv.getDecoder(encoding);
   return {
     write: (chunk) => Buffer.from(decoder.write(chunk)),

@@ -1,6 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { loadOptional } from '../../../../shared/process/optional-packages.js';
 
 /** A file to add to an archive. */
 export interface ArchiveFile {
@@ -23,7 +24,7 @@ export async function writeArchive(
   signal: AbortSignal,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
-  const { ZipFile } = await import('yazl');
+  const { ZipFile } = await loadOptional('zip', () => import('yazl'));
   const zip = new ZipFile();
   const output = zip.outputStream as Readable;
   // yazl emits its errors on the zip and not on its output.

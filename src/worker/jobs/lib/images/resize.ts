@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import type sharp from 'sharp';
+import { loadOptional } from '../../../../shared/process/optional-packages.js';
 import { asSystemError } from '../system-error.js';
 import { hiddenFrames } from './frames.js';
 import { firstBytes } from './read-bytes.js';
@@ -32,7 +33,7 @@ let loaded: Promise<typeof sharp> | undefined;
 
 /** Loads sharp for the first image: it is large, and the API loads the job definitions too. */
 function load(): Promise<typeof sharp> {
-  loaded ??= import('sharp').then(({ default: library }) => {
+  loaded ??= loadOptional('images', () => import('sharp')).then(({ default: library }) => {
     // The worker decides how many jobs run at a time; one image must not occupy all CPUs.
     library.concurrency(1);
     library.cache(false);

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Entry, ZipFile } from 'yauzl';
 import { PermanentError } from '../../../../shared/errors.js';
+import { loadOptional } from '../../../../shared/process/optional-packages.js';
 import { asSystemError } from '../system-error.js';
 import { openExtent } from './zip-reader.js';
 
@@ -32,7 +33,7 @@ export interface OpenZip {
  * @throws Error if the disk cannot be read
  */
 export async function openZip(path: string): Promise<OpenZip> {
-  const yauzl = await import('yauzl');
+  const yauzl = await loadOptional('zip', () => import('yauzl'));
   const options = { autoClose: false, lazyEntries: true, decodeStrings: false, validateEntrySizes: true };
   const zip = await openExtent(yauzl, path, options).catch(unreadable);
   try {

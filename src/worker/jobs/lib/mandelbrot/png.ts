@@ -1,3 +1,4 @@
+import { loadOptional } from '../../../../shared/process/optional-packages.js';
 import type { Tile } from './tiles.js';
 
 /** The pixels of an image: three bytes each (RGB), row by row. */
@@ -17,7 +18,7 @@ export const previewScale = ({ width, height }: RgbImage): number =>
 /** Encodes a part of an image as PNG. @param scale 1 or less */
 export async function encodePng({ pixels, width, height }: RgbImage, part: Tile, scale = 1): Promise<Buffer> {
   // Loaded on first use: sharp adds 16 MB of libraries to the process.
-  const { default: sharp } = await import('sharp');
+  const { default: sharp } = await loadOptional('images', () => import('sharp'));
   const cut = sharp(pixels, { raw: { width, height, channels: 3 } }).extract({
     left: part.x,
     top: part.y,
