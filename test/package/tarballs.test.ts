@@ -185,7 +185,7 @@ describe.concurrent('an empty project', () => {
   it('with pnpm: finds every package that it imports', async (context) => {
     needsRegistry(context);
     const folder = emptyProject(both());
-    const pnpm = join(process.cwd(), 'node_modules/pnpm/bin/pnpm.mjs');
+    const pnpm = join(process.cwd(), 'node_modules/pnpm/bin/pnpm.cjs');
     await inProject(folder, 'node', pnpm, 'install', '--ignore-scripts', '--prefer-offline');
     expect(lastLine(await inProject(folder, 'node', 'main.mjs'))).toEqual(works);
     expect(lastLine(await inProject(folder, 'node', 'main.cjs'))).toEqual(fiveFunctions);
