@@ -117,6 +117,8 @@ describe('the page', () => {
     const picture = page.getByRole('img', { name: /^Picture of 320 by 240 pixels/ });
     const share = async (): Promise<number> =>
       Number(/(\d+) % drawn/.exec((await picture.getAttribute('aria-label')) ?? '')?.[1]);
+    // On a busy machine, the thread of the job starts late.
+    await picture.waitFor({ timeout: 40_000 });
     await until('a part of the picture is drawn', async () => (await share()) >= 10);
     // The worker pauses while the page loads: otherwise it would need a picture that takes longer.
     const worker = headway.workers[0]!.child;
