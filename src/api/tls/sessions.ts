@@ -21,7 +21,7 @@ export interface SessionTimes {
   idleTimeout: number;
 }
 
-export const SESSION_TIMES: SessionTimes = { ...SLOW_CLIENTS, idleTimeout: 60_000 };
+const SESSION_TIMES: SessionTimes = { ...SLOW_CLIENTS, idleTimeout: 60_000 };
 
 /** How long a client has to close its side of a connection that has ended, in ms. */
 const END_GRACE_MS = 2000;
