@@ -353,7 +353,7 @@ describe('the client in a browser', () => {
       expect(performance.now() - opened).toBeLessThan(8000);
       const at = await value(page);
       await until('the bar moves on', async () => (await value(page)) > at);
-      expect(await page.locator('job-progress').textContent()).not.toContain('Disconnected');
+      expect(await page.locator('#place job-progress').textContent()).not.toContain('Disconnected');
       await until('the bar is full', async () => (await value(page)) === 100);
     } finally {
       site.withholds = false;
