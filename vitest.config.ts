@@ -10,6 +10,7 @@ const LONG = [
   'client/faults',
   'browser/client',
   'browser/docs',
+  'package/tarballs',
   'package/package',
   'browser/several-jobs',
   'cluster/suites',
