@@ -198,8 +198,10 @@ describe('an API that serves HTTP/2 itself', () => {
     const text = 'x'.repeat(400_000);
     await publish(publisher, 'public.unread', text);
     const before = residentBytes(child.pid!);
-    for (let i = 0; i < 75; i++) await publish(publisher, 'public.unread', text);
-    await until('a viewer that reads has everything', () => healthy.events.length === 76);
+    for (let count = 2; count <= 76; count++) {
+      await publish(publisher, 'public.unread', text);
+      await until('a viewer that reads has everything', () => healthy.events.length === count);
+    }
     // Each of them would have 30 MB in memory.
     expect(residentBytes(child.pid!) - before).toBeLessThan(100 * MiB);
   });

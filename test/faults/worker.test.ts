@@ -54,7 +54,8 @@ describe('when a worker dies', () => {
     await connection.lpush('stalled', '80');
     await stream.waitFor('progress');
     await worker.kill('SIGKILL');
-    await startOne();
+    // A busy machine must not cost it the lock.
+    await startOne({ LOCK_DURATION_MS: '15000' });
     await stream.waitFor(({ event, data }) => event === 'active' && data.attempt === 2);
     await connection.lpush('stalled', '5');
     await stream.waitFor(({ event, data }) => event === 'progress' && data.attempt === 2);
