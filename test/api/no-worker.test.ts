@@ -7,6 +7,7 @@ import { type Headway, startHeadway } from '../support/headway.js';
 import { startWorker } from '../support/processes.js';
 import { openStream } from '../support/sse.js';
 import { call, signer } from '../support/tokens.js';
+import { until } from '../support/until.js';
 
 describe('a job without a worker', () => {
   let headway: Headway;
@@ -91,7 +92,11 @@ describe('a job without a worker', () => {
       },
     );
     await stream.waitFor(({ event, data }) => event === 'queue' && data.noWorker === false);
-    expect(await (await headway.client.get(job)).json()).toMatchObject({ state: 'active' });
+    // A worker is known before it takes its first job.
+    await until(
+      'the worker runs the job',
+      async () => ((await (await headway.client.get(job)).json()) as { state: string }).state === 'active',
+    );
     release!();
     await plain.close(true);
     stream.close();
