@@ -13,7 +13,7 @@ const inSeconds = (ms: number | undefined): number | undefined => ms && Math.flo
 
 /** A job store that also has what depends on the clock. */
 export interface TimedJobStore<R = unknown> extends JobStore<R> {
-  /** Since when and how long a job waits, in whole seconds. The same object until one of its values changes. */
+  /** How long the job has made no progress, and until it begins, in whole seconds. The same object until a value changes. */
   timing(): Waits;
   /** @param onTick called once a second while there is a listener */
   subscribe(listener: () => void, onTick?: () => void): () => void;

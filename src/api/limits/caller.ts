@@ -6,6 +6,9 @@ import { networkOf } from './address.js';
 import { BoundedMap } from './bounded-map.js';
 import { CALLER_LIMITS, type CallerLimit, OPENS_PER_STREAM } from './names.js';
 
+/** How many addresses a process remembers, so that it computes the digest of each once, not several times for each request. */
+const REMEMBERED = 10_000;
+
 /** How limits see a caller. A visitor is anonymous: a new cookie makes a new visitor, so only the address counts. */
 export type CallerKind = 'anonymous' | 'user' | 'key' | 'admin';
 
@@ -78,9 +81,6 @@ export interface Callers {
  * How callers from this machine are limited: like all others; with the limits of users at
  * least, even if they are anonymous; not at all. */
 export type LoopbackRule = 'on' | 'generous' | 'off';
-
-/** How many addresses a process remembers, so that it computes the digest of each once, not several times for each request. */
-const REMEMBERED = 10_000;
 
 export function createCallers(loopback: LoopbackRule): Callers {
   const names = new BoundedMap<string>(REMEMBERED);
