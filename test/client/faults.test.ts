@@ -13,6 +13,10 @@ import { until } from '../support/until.js';
 const gist = ({ event, data }: JobEvent): string =>
   event === 'log' ? data.message : event === 'progress' ? `${data.percent} %` : event;
 
+/** Without the estimates that a worker publishes for a silent job, once it knows how long its kind takes. */
+const saidBy = (events: JobEvent[]): string[] =>
+  events.filter((event) => event.event !== 'progress' || event.data.percent !== null).map(gist);
+
 describe('a watching client', () => {
   let headway: Headway;
   beforeAll(async () => {
@@ -141,7 +145,7 @@ describe('a watching client', () => {
     await say('end');
     await loops;
     for (const events of seen) {
-      const received = events.map(gist);
+      const received = saidBy(events);
       expect(received.filter((what) => !what.endsWith('%'))).toEqual([
         'waiting',
         'active',
@@ -166,7 +170,7 @@ describe('a watching client', () => {
     await say('log after', '60', 'end');
     await loops;
     for (const events of seen) {
-      expect(events.map(gist)).toEqual(['waiting', 'active', 'before', '40 %', 'after', '60 %', 'completed']);
+      expect(saidBy(events)).toEqual(['waiting', 'active', 'before', '40 %', 'after', '60 %', 'completed']);
     }
   });
 
@@ -270,7 +274,7 @@ describe('a watching client', () => {
     await connection.lpush('polled', 'log after');
     await connection.lpush('polled', 'end');
     await ended;
-    expect(seen.map(gist)).toEqual(['waiting', 'active', 'before', 'after', 'completed']);
+    expect(saidBy(seen)).toEqual(['waiting', 'active', 'before', 'after', 'completed']);
     // The service's answers got through all the time, so no stream was tried again.
     expect(proxy.seen.filter((line) => /events(?!.*wait=)/.test(line))).toHaveLength(1);
   });
