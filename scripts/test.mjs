@@ -2,6 +2,7 @@
 // "N passed, N failed"; each check counts as one. Arguments go to vitest: npm test -- test/faults
 // npm run test:<kind>: only the tests of one kind (--mode=<kind>), without the checks. Unit tests need no build and no Redis.
 // npm run test:deploy installs the programs that the files in deploy/ are for, and runs the slow tests with them too.
+// npm run test:recipes does the same for the frameworks and languages of the recipes in docs/.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -9,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { ensureBuild } from './lib/build.mjs';
 import { capture, run } from './lib/command.mjs';
 import { checkNode, ensurePackages } from './lib/packages.mjs';
+import { ensureRecipes } from './lib/recipes.mjs';
 import { say, tell } from './lib/say.mjs';
 import {
   ensureCelery,
@@ -29,17 +31,19 @@ await tell(async () => {
   checkNode();
   await ensurePackages(root);
   const env = { ...process.env };
-  if (needs('integration', 'browser', 'faults', 'deploy')) env.REDIS_SERVER = await ensureRedisServer();
+  if (needs('integration', 'browser', 'faults', 'deploy', 'recipes'))
+    env.REDIS_SERVER = await ensureRedisServer();
   if (needs('integration')) await ensureCurl();
-  if (needs('browser')) {
+  if (needs('browser', 'recipes')) {
     env.CHROMIUM_PATH = await ensureChromium();
     env.HEADLESS_SHELL_PATH = await ensureHeadlessShell();
-    if (!(await ensureCelery())) env.WITHOUT_CELERY = '1';
   }
+  if (needs('browser') && !(await ensureCelery())) env.WITHOUT_CELERY = '1';
   if (mode === 'deploy') {
     await ensureDeployPrograms();
     env.TEST_DEPLOY = '1';
   }
+  if (mode === 'recipes') env.RECIPES = await ensureRecipes(root);
   if (needs('deploy')) tellMissingPrograms(mode);
   const count = { passed: 0, failed: 0 };
   // The checks need no build. They use what build and tests leave of the processor.
@@ -63,6 +67,9 @@ function tellMissingPrograms(mode) {
   }
   if (mode === undefined) {
     say('Skipped: the image and the Helm chart are built by npm run test:deploy only, which takes minutes.');
+    say(
+      'Skipped: recipes for other frameworks and languages are run by npm run test:recipes, which installs them.',
+    );
   }
 }
 

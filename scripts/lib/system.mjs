@@ -81,15 +81,27 @@ const DEPLOY_PROGRAMS = {
   go: 'golang-go golang-github-masterminds-sprig-dev golang-github-ghodss-yaml-dev',
 };
 
+/** Programs that recipes of the documentation are for, with the Debian packages that have them. */
+const RECIPE_PROGRAMS = {
+  go: 'golang-go',
+};
+
 /** Returns the names of the programs for the tests of deploy/ that are not installed. */
-export const missingDeployPrograms = () =>
-  Object.keys(DEPLOY_PROGRAMS).filter((name) => !findProgram(name) && !existsSync(`/usr/sbin/${name}`));
+export const missingDeployPrograms = () => missingOf(DEPLOY_PROGRAMS);
 
 /** Installs the programs for the tests of deploy/ where apt-get can be used. Elsewhere, the tests without a program are skipped. */
-export async function ensureDeployPrograms() {
-  const missing = missingDeployPrograms();
+export const ensureDeployPrograms = () => ensurePrograms(DEPLOY_PROGRAMS);
+
+/** The same for the tests of recipes. */
+export const ensureRecipePrograms = () => ensurePrograms(RECIPE_PROGRAMS);
+
+const missingOf = (programs) =>
+  Object.keys(programs).filter((name) => !findProgram(name) && !existsSync(`/usr/sbin/${name}`));
+
+async function ensurePrograms(programs) {
+  const missing = missingOf(programs);
   if (missing.length === 0 || installer()?.kind !== 'apt') return;
-  const packages = [...new Set(missing.map((name) => DEPLOY_PROGRAMS[name]))];
+  const packages = [...new Set(missing.map((name) => programs[name]))];
   await install(missing.join(', '), { apt: packages.join(' ') });
 }
 

@@ -3,7 +3,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The kinds of test files, in the order in which `npm run test:<kind>` is documented. */
-export const TEST_KINDS = ['unit', 'integration', 'browser', 'faults', 'deploy'];
+export const TEST_KINDS = ['unit', 'integration', 'browser', 'faults', 'deploy', 'recipes'];
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = join(root, 'test');
@@ -17,6 +17,7 @@ const RELATIVE_IMPORT = /\b(?:from|import)\s*\(?\s*'(\.{1,2}\/[^']+)'/g;
  * its folder and from what it imports, directly or through modules of test/ and scripts/.
  *
  * - `deploy`: is in test/deploy
+ * - `recipes`: is in test/recipes
  * - `browser`: imports Playwright
  * - `faults`: is in test/faults, and not a unit test
  * - `unit`: needs no Redis, no other process and no build
@@ -32,7 +33,7 @@ export function testFiles(kind) {
 }
 
 function kindOf(path) {
-  if (path.startsWith(join(folder, 'deploy', '/'))) return 'deploy';
+  for (const kind of ['deploy', 'recipes']) if (path.startsWith(join(folder, kind, '/'))) return kind;
   const texts = [...closureOf(path)].map(codeOf);
   if (texts.some((text) => BROWSER.test(text))) return 'browser';
   if (!texts.some((text) => SERVICES.test(text))) return 'unit';
