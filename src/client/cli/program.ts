@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { cancelCommand } from './commands/cancel.js';
 import { completionCommand, knownJobsCommand } from './commands/completion.js';
+import { devCommand } from './commands/dev.js';
 import { doctorCommand } from './commands/doctor.js';
 import { keysCommand } from './commands/keys.js';
 import { logsCommand } from './commands/logs.js';
@@ -26,6 +27,7 @@ const COMMANDS = [
   tailCommand,
   tokenCommand,
   keysCommand,
+  devCommand,
   doctorCommand,
   completionCommand,
 ];
