@@ -1,16 +1,18 @@
-// npm run pack: packs the npm packages of this repository, the client and the server, into dist/packages. Build first.
+// npm run pack: packs the npm packages of this repository into dist/packages. Build first.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FOLDERS, nameOf, stagePackages } from './lib/npm-packages.mjs';
+import { stageStarter } from './lib/starter.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = join(root, 'dist', 'packages');
 
 rmSync(folder, { recursive: true, force: true });
 stagePackages(folder);
-execFileSync('npm', ['pack', '--silent', ...FOLDERS.map((each) => `./${nameOf(each)}`)], {
+stageStarter(folder);
+execFileSync('npm', ['pack', '--silent', ...[...FOLDERS, 'create'].map((each) => `./${nameOf(each)}`)], {
   cwd: folder,
   stdio: ['ignore', 'ignore', 'inherit'],
 });

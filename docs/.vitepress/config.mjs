@@ -37,6 +37,7 @@ const SIDEBAR = [
   {
     text: 'Getting started',
     items: [
+      link('npm create', 'getting-started/create'),
       link('Express', 'getting-started/express'),
       link('HTML', 'getting-started/html'),
       link('Vue', 'getting-started/vue'),

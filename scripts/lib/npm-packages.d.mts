@@ -9,6 +9,8 @@ export interface Manifest {
   repository?: { type: string; url: string; directory: string };
 }
 export const FOLDERS: Array<'client' | 'server'>;
-export function nameOf(folder: 'client' | 'server'): string;
+/** A folder of `packages`. */
+export type PackageFolder = 'client' | 'server' | 'create';
+export function nameOf(folder: PackageFolder): string;
 export function stagePackages(to: string, repository?: string): void;
-export function manifestOf(folder: 'client' | 'server', repository?: string): Manifest;
+export function manifestOf(folder: PackageFolder, repository?: string): Manifest;

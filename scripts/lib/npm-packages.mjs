@@ -10,29 +10,38 @@ const project = readJson('package.json');
 /** The folders of `dist` that the server's package contains. Its users install the packages of dist/node_modules. */
 const SERVER = ['api', 'client', 'programs', 'shared', 'web', 'worker'];
 
-/** The folders in `packages`, in each of which are the manifest and the README of an npm package. */
+/**
+ * The folders in `packages` of the packages that programs import. In each are the manifest and the README. `packages/create`
+ * has a third one: see scripts/lib/starter.mjs.
+ */
 export const FOLDERS = ['client', 'server'];
 
 /** Returns the name of the package in a folder of `packages`. */
 export const nameOf = (folder) => readJson(`packages/${folder}/package.json`).name;
 
 /**
- * Writes the contents of both npm packages, each to the folder with its name. `dist` must be built.
+ * Writes the contents of client and server, each to the folder with its name. `dist` must be built.
  * @param to where the folders are created
  * @param repository owner and name on GitHub, which provenance requires; unknown outside of the workflow that publishes
  */
 export function stagePackages(to, repository = process.env.GITHUB_REPOSITORY) {
   for (const folder of FOLDERS) {
-    const manifest = manifestOf(folder, repository);
-    const target = join(to, manifest.name);
-    rmSync(target, { recursive: true, force: true });
-    mkdirSync(target, { recursive: true });
-    if (folder === 'client') stageClient(target, Object.values(manifest.exports));
+    const target = stageFolder(to, folder, repository);
+    if (folder === 'client') stageClient(target, Object.values(manifestOf(folder).exports));
     else stageServer(target);
-    cpSync(join(root, 'LICENSE'), join(target, 'LICENSE'));
-    cpSync(join(root, 'packages', folder, 'README.md'), join(target, 'README.md'));
-    writeFileSync(join(target, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   }
+}
+
+/** Writes the manifest, the README and the licence of a package. @returns the folder for its content */
+export function stageFolder(to, folder, repository = process.env.GITHUB_REPOSITORY) {
+  const manifest = manifestOf(folder, repository);
+  const target = join(to, manifest.name);
+  rmSync(target, { recursive: true, force: true });
+  mkdirSync(target, { recursive: true });
+  cpSync(join(root, 'LICENSE'), join(target, 'LICENSE'));
+  cpSync(join(root, 'packages', folder, 'README.md'), join(target, 'README.md'));
+  writeFileSync(join(target, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+  return target;
 }
 
 /** Returns the complete manifest of a package. What packages share, and the versions of dependencies, are those of the project. */

@@ -1,0 +1,8 @@
+import { getHeadway } from '../../../headway.ts';
+
+async function handle(request: Request): Promise<Response> {
+  const headway = await getHeadway();
+  return headway.fetch(request);
+}
+
+export { handle as DELETE, handle as GET, handle as PATCH, handle as POST };
