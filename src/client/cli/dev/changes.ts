@@ -11,7 +11,7 @@ export interface Changes {
   close(): void;
 }
 
-/** @param onChange called with the path of a file that has changed */
+/** @param onChange called with the path of a file that has changed, once if several have */
 export function watchChanges(onChange: (path: string) => void): Changes {
   /** The time at which each file was changed last. */
   const files = new Map<string, number>();
@@ -19,12 +19,9 @@ export function watchChanges(onChange: (path: string) => void): Changes {
   const folders = new Map<string, FSWatcher>();
   let timer: NodeJS.Timeout | undefined;
   const look = (): void => {
-    for (const [path, before] of files) {
-      const now = changedAt(path);
-      if (now === undefined || now === before) continue;
-      files.set(path, now);
-      return onChange(path);
-    }
+    const changed = [...files].filter(([path, before]) => (changedAt(path) ?? before) !== before);
+    for (const [path, before] of changed) files.set(path, changedAt(path) ?? before);
+    if (changed[0]) onChange(changed[0][0]);
   };
   return {
     add(path) {

@@ -37,6 +37,7 @@ export function runProgram(
   const changes = watchChanges(async (changed) => {
     if (isStopping || isRestarting) return;
     isRestarting = true;
+    waitMs = FIRST_WAIT_MS;
     print(name, `${relative('', changed)} has changed: restarting`);
     await group?.stop(graceMs);
     isRestarting = false;
