@@ -17,6 +17,7 @@ const LONG = [
   'api/keeping',
   'faults/upgrade',
   'package/paths',
+  'create/create',
   'browser/dashboard',
   'faults/shards',
   'browser/page',

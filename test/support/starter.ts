@@ -138,7 +138,8 @@ export async function openPage(browser: Browser, url: string): Promise<ProjectPa
   page.on('framenavigated', () => {
     opened.starts = 0;
   });
-  await page.goto(url);
+  // A development server compiles on the first request.
+  await page.goto(url, { timeout: 120_000 });
   return opened;
 }
 

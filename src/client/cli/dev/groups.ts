@@ -52,7 +52,7 @@ export function openGroups(): ProcessGroups {
       const { pid } = group.child;
       if (pid !== undefined) {
         running.add(pid);
-        guard.send({ started: pid });
+        if (guard.connected) guard.send({ started: pid });
         group.child.once('exit', () => {
           running.delete(pid);
           if (guard.connected) guard.send({ ended: pid });
