@@ -22,6 +22,7 @@ afterAll(() => headway.stop());
 describe('invalid input', () => {
   it.each([
     [['nonsense'], 2, /unknown command 'nonsense'/],
+    [['dev'], 2, /there is nothing to run: give --server, --worker or a command/],
     [['run'], 2, /missing required argument 'name'/],
     [['run', 'steps', '--nonsense'], 2, /unknown option '--nonsense'/],
     [['run', 'stepz'], 2, /unknown kind of job stepz; known kinds: checksum, .*steps/],

@@ -29,7 +29,7 @@ export interface DevelopmentOptions {
 export async function runDevelopment({ server, worker, command }: DevelopmentOptions): Promise<number> {
   loadEnvFile();
   process.env.SHUTDOWN_GRACE_MS ||= HAND_BACK_MS;
-  // The processes write to pipes, which they would take for a file.
+  // Their output goes through pipes, so the processes do not see that it ends in a terminal.
   if (hasColours(process.stdout)) process.env.FORCE_COLOR ??= '1';
   const [program, ...args] = command;
   const commandName = basename(program ?? '');
