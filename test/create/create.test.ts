@@ -141,7 +141,7 @@ describe('npm create headway-jobs', () => {
     [['full'], /^error: the folder full is not empty\n$/],
     [['full/mine.txt'], /^error: full\/mine\.txt is a file\n$/],
     [['full/mine.txt/below'], /^error: full\/mine\.txt\/below cannot be written \(ENOTDIR\)\n$/],
-    [['..'], /^error: the folder \.\. is not empty\n$/],
+    [['full/..'], /^error: the folder full\/\.\. is not empty\n$/],
     [['x', '--template', 'rails'], /^error: there is no template "rails": use express, next, nuxt, plain\n$/],
     [['x', '--template', 'toString'], /^error: there is no template "toString"/],
     [['x', '--ts', '--js'], /^error: --ts and --js exclude each other\n$/],
