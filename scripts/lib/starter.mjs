@@ -12,10 +12,11 @@ const templates = join(root, 'packages', 'create', 'templates');
 
 /** The layers of each project, folders of `packages/create/templates`. A file replaces one of an earlier layer. */
 const LAYERS = {
-  express: ['common', 'node', 'express'],
-  plain: ['common', 'node', 'plain'],
-  next: ['common', 'next'],
-  nuxt: ['common', 'nuxt'],
+  express: ['base', 'common', 'node', 'express'],
+  plain: ['base', 'common', 'node', 'plain'],
+  next: ['base', 'common', 'next'],
+  // Nuxt bundles only what is in its folder `server`, so its jobs are there.
+  nuxt: ['base', 'nuxt'],
 };
 const JAVASCRIPT_ENDINGS = { '.ts': '.js', '.tsx': '.jsx' };
 /** Packages that only TypeScript needs. */
@@ -109,7 +110,7 @@ function inJavaScript(files) {
     renamed.reduce((result, path) => result.replaceAll(basename(path), basename(newPath(path))), text);
   return Object.fromEntries(
     Object.entries(files)
-      .filter(([path]) => path !== 'tsconfig.json')
+      .filter(([path]) => basename(path) !== 'tsconfig.json')
       .map(([path, text]) => {
         const untyped = withoutTypes(path, text.replace(ABOUT_TYPESCRIPT, '\n'));
         return [newPath(path), withNewNames(untyped)];

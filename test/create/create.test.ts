@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { publint } from 'publint';
 import ts from 'typescript';
@@ -58,6 +58,14 @@ describe('npm create headway-jobs', () => {
     });
     const test = readFileSync(join(starter.packed, 'templates/plain-ts/test/greet.test.ts'), 'utf8');
     expect(block('run-job')).toBe(test);
+    // Nuxt has its jobs in another folder.
+    const templates = 'packages/create/templates';
+    for (const file of ['jobs.ts', 'worker.ts']) {
+      const ofNuxt = readFileSync(`${templates}/nuxt/server/${file}`, 'utf8');
+      expect(ofNuxt).toBe(readFileSync(`${templates}/common/${file}`, 'utf8'));
+    }
+    const testOfNuxt = readFileSync(`${templates}/nuxt/test/greet.test.ts`, 'utf8');
+    expect(testOfNuxt.replace('../server/', '../')).toBe(test);
   });
 
   it('makes the same project in both languages, of valid code', async () => {
@@ -72,7 +80,7 @@ describe('npm create headway-jobs', () => {
         }),
       );
       const inJavaScript = filesOf(typed!)
-        .filter((path) => path !== 'tsconfig.json')
+        .filter((path) => basename(path) !== 'tsconfig.json')
         .map((path) => path.replace(/\.ts(x?)$/, '.js$1'));
       expect(filesOf(untyped!)).toEqual(inJavaScript.sort());
       const own = filesOf(untyped!).filter((path) => path !== '.gitignore');

@@ -5,4 +5,4 @@ async function handle(request: Request): Promise<Response> {
   return headway.fetch(request);
 }
 
-export { handle as DELETE, handle as GET, handle as PATCH, handle as POST };
+export { handle as DELETE, handle as GET, handle as OPTIONS, handle as PATCH, handle as POST };
