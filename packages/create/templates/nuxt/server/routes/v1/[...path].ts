@@ -1,5 +1,5 @@
 import { createHeadway } from 'headway-jobs/server';
-import * as jobs from '../../jobs.ts';
+import * as jobs from '../../jobs';
 
 const headway = createHeadway({ jobs: Object.values(jobs) });
 
