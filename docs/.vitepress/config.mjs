@@ -59,6 +59,7 @@ const SIDEBAR = [
       link('JavaScript client', 'guides/client'),
       link('Command line', 'guides/cli'),
       link('BullMQ tools', 'guides/bullmq'),
+      link('Workers in other languages', 'guides/other-languages'),
       link('Embedding', 'guides/embedding'),
     ],
   },

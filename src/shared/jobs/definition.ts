@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { ChildFailedError, PermanentError } from '../errors.js';
 import type { ResultFile, StoredFile } from '../files/contract.js';
 import type { EmittedEvent, EventSchemas, JobInput, JobResult, NoEvents } from './types.js';
 
@@ -241,6 +242,8 @@ export interface JobDefinition<
   defaults?: JobDefaults;
   /** Only Headway starts such jobs: the kind is not listed and cannot be started over HTTP. */
   internal?: boolean;
+  /** A worker of another program runs these jobs; Headway's workers do not take them. See {@link defineExternalJob}. */
+  external?: boolean;
   /** The BullMQ queue. Defaults to `QUEUE_NAME`; if that is empty, to a queue with the name of the kind. */
   queue?: string;
   /** How many of these jobs a worker process runs at the same time. Defaults to `WORKER_CONCURRENCY`. */
@@ -277,5 +280,27 @@ export function defineJob<
   return definition;
 }
 
-export { ChildFailedError, PermanentError } from '../errors.js';
+/** The fields of a definition that Headway's own workers need, or that limit them. */
+type WorkerFields = 'run' | 'external' | 'internal' | 'thread' | 'memoryMb' | 'concurrency' | 'rateLimit';
+
+/**
+ * Defines a kind of job that a worker of another program runs, such as one in Python or Go. The API validates the data, and the
+ * client is typed, as for any other kind.
+ */
+export function defineExternalJob<
+  I extends StandardSchemaV1,
+  O extends StandardSchemaV1,
+  E extends EventSchemas = NoEvents,
+  N extends string = string,
+>(definition: Omit<JobDefinition<I, O, E, N>, WorkerFields>): JobDefinition<I, O, E, N> {
+  return {
+    ...definition,
+    external: true,
+    run() {
+      throw new PermanentError(`"${definition.name}" is run by a worker of another program`);
+    },
+  };
+}
+
 export { fileId, resultFile } from '../files/reference.js';
+export { ChildFailedError, PermanentError };

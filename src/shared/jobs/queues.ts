@@ -137,14 +137,15 @@ export interface QueuePlan {
 /**
  * Assigns each kind of job to a queue: the queue that its definition names, else a queue with the name of the kind.
  * @param shared the queue for all kinds that name none and have no limits; "" for separate queues
- * @throws RegistryError for a kind with limits (`concurrency`, `rateLimit`) that would share its queue
+ * @throws RegistryError for a kind with limits (`concurrency`, `rateLimit`), or of another program, that would share its queue
  */
 export function planQueues(registry: Registry, shared: string): QueuePlan {
   const queues = new Map<string, JobDefinition[]>();
   const byKind = new Map<string, string>();
   for (const definition of registry.values()) {
-    const limited = definition.concurrency !== undefined || definition.rateLimit !== undefined;
-    const queue = definition.queue ?? (shared && !limited ? shared : definition.name);
+    const { concurrency, rateLimit, external } = definition;
+    const isSeparate = concurrency !== undefined || rateLimit !== undefined || external;
+    const queue = definition.queue ?? (shared && !isSeparate ? shared : definition.name);
     byKind.set(definition.name, queue);
     queues.set(queue, [...(queues.get(queue) ?? []), definition]);
   }
@@ -154,6 +155,15 @@ export function planQueues(registry: Registry, shared: string): QueuePlan {
       const others = kinds.filter((kind) => kind !== limited).map(({ name }) => name);
       throw new RegistryError(
         `the job "${limited.name}" has a concurrency or rateLimit, which applies to a whole queue, but shares the queue "${queue}" with ${others.join(', ')}: give it a separate queue`,
+      );
+    }
+  }
+  for (const [queue, kinds] of queues) {
+    const external = kinds.find((kind) => kind.external);
+    const own = kinds.find((kind) => !kind.external);
+    if (external && own) {
+      throw new RegistryError(
+        `the job "${external.name}" is run by a worker of another program, which takes all jobs of a queue, but shares the queue "${queue}" with ${own.name}: give it a separate queue`,
       );
     }
   }
