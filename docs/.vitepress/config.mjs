@@ -42,6 +42,8 @@ const SIDEBAR = [
       link('Vue', 'getting-started/vue'),
       link('React', 'getting-started/react'),
       link('Svelte', 'getting-started/svelte'),
+      link('Django', 'getting-started/django'),
+      link('Rails', 'getting-started/rails'),
     ],
   },
   {
