@@ -136,6 +136,10 @@ func (w *Worker) attempt(ctx context.Context, token string, fields []string, han
 	switch {
 	case err == nil:
 		_, err = job.call(end, "complete", string(text))
+		var refused RedisError
+		if errors.As(err, &refused) {
+			_, err = job.call(end, "fail", refused.Error(), "permanent")
+		}
 	case errors.As(err, &reason):
 		switch reason {
 		case "cancel", "timeout":

@@ -105,12 +105,17 @@ class Worker:
         finally:
             job.stop()
         if end:
-            # If only the reply was lost, the second call gets "lost": the job has ended.
-            command, *args = end
-            # A worker that ends waits for Redis as long as nobody else gets the job.
-            until = time.monotonic() + self._lock
-            patiently(lambda: self.call(command, job.token, job.id, *args),
-                      lambda: self._ending and time.monotonic() > until)
+            try:
+                self._finish(job, *end)
+            except redis_py.ResponseError as error:  # For example, a result with half of a surrogate pair.
+                self._finish(job, 'fail', text(error), 'permanent')
+
+    def _finish(self, job, command, *args):
+        """Ends the attempt. If only the reply is lost, the second call gets "lost": the job has ended."""
+        # A worker that ends waits for Redis as long as nobody else gets the job.
+        until = time.monotonic() + self._lock
+        patiently(lambda: self.call(command, job.token, job.id, *args),
+                  lambda: self._ending and time.monotonic() > until)
 
     def _end(self, *_):
         self._ending = True

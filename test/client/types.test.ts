@@ -29,7 +29,12 @@ import type {
   useJob as useVueJob,
   JobProgress as VueJobProgress,
 } from '../../src/client/vue/index.js';
-import { defineJob, type JobContext, type JobDefinition } from '../../src/shared/jobs/definition.js';
+import {
+  defineExternalJob,
+  defineJob,
+  type JobContext,
+  type JobDefinition,
+} from '../../src/shared/jobs/definition.js';
 import type { Jsonify as ServiceJsonify } from '../../src/shared/jobs/types.js';
 import type checksum from '../../src/worker/jobs/checksum.js';
 import type csvImport from '../../src/worker/jobs/csv-import.js';
@@ -167,6 +172,24 @@ describe('the types of the client', () => {
     >();
     expectTypeOf<Parameters<typeof client.startJob>[0]>().toEqualTypeOf<'greet'>();
     expect(client.startJob).toBeTypeOf('function');
+  });
+
+  it('come from kinds that another program runs', () => {
+    const primes = defineExternalJob({
+      name: 'primes',
+      input: z.object({ upTo: z.number() }),
+      result: z.object({ count: z.number() }),
+    });
+    type Jobs = { primes: typeof primes };
+    expectTypeOf<NameOf<Jobs>>().toEqualTypeOf<'primes'>();
+    expectTypeOf<DataOf<Jobs, 'primes'>>().toEqualTypeOf<{ upTo: number }>();
+    expectTypeOf<ResultOf<Jobs, 'primes'>>().toEqualTypeOf<{ count: number }>();
+    // @ts-expect-error another program has the code
+    defineExternalJob({ name: 'none', input: z.null(), result: z.null(), run: () => null });
+    expect(primes).toMatchObject({ name: 'primes', external: true });
+    expect(() => primes.run({ upTo: 3 }, undefined as never)).toThrow(
+      '"primes" is run by a worker of another program',
+    );
   });
 
   it('have the names in the definitions, of an object, an array, a module or with others', () => {

@@ -293,8 +293,8 @@ describe('P10: beside workers of Headway', () => {
   let headway: Headway;
   let plain: PlainBullMq;
   beforeAll(async () => {
-    const env = { ADMIN_TOKEN, JOBS_DIR: jobsDir('scripted') };
-    headway = await startHeadway({ env, appendOnly: true });
+    const env = { ADMIN_TOKEN, JOBS_DIR: jobsDir('scripted', 'parent-of-scripted') };
+    headway = await startHeadway({ env, appendOnly: true, restricted: true });
     plain = plainBullMq(headway);
   });
   afterAll(async () => {
@@ -398,7 +398,7 @@ describe('P10: beside workers of Headway', () => {
       headway,
       start: () =>
         runCommand('exec /usr/bin/python3 test/support/scripted-worker/worker.py examples/python-worker', {
-          REDIS_URL: headway.redis.url,
+          REDIS_URL: headway.env.REDIS_URL!,
         }),
     }));
   });

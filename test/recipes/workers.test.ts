@@ -22,7 +22,7 @@ describe.skipIf(!process.env.RECIPES)('a worker in Go', () => {
     program = join(folder, 'worker');
     const build = `cd ${folder} && go vet . && test -z "$(gofmt -l .)" && go build -o worker .`;
     [headway] = await Promise.all([
-      startHeadway({ env: { JOBS_DIR: jobsDir('scripted') }, appendOnly: true }),
+      startHeadway({ env: { JOBS_DIR: jobsDir('scripted', 'parent-of-scripted') }, appendOnly: true }),
       runToEnd(build, {}),
     ]);
   }, 120_000);
@@ -63,7 +63,9 @@ describe.skipIf(!process.env.RECIPES)('examples of workers in other languages', 
   });
 
   it('the guide has a kind of job and a worker that runs it', async () => {
-    const headway = await startHeadway({ env: { JOBS_DIR: writeJobs({ 'primes.mjs': block('external-job') }) } });
+    const headway = await startHeadway({
+      env: { JOBS_DIR: writeJobs({ 'primes.mjs': block('external-job') }) },
+    });
     const program = join(temporaryFolder(), 'worker.py');
     writeFileSync(program, block('python-worker').replace('redis://127.0.0.1:6379', headway.redis.url));
     running.push(runCommand(`exec /usr/bin/python3 ${program}`, { PYTHONPATH: 'examples/python-worker' }));

@@ -22,7 +22,7 @@ type Step =
 
 /**
  * Tests a worker in another language, whose program in test/support/scripted-worker does what each job says. The service
- * must know `test/jobs/scripted.ts`.
+ * must know `scripted` and `parent-of-scripted` of test/jobs.
  */
 export function workerContract(contextOf: () => { headway: Headway; start(): RunningCommand }): void {
   let headway: Headway;
@@ -155,8 +155,12 @@ export function workerContract(contextOf: () => { headway: Headway; start(): Run
     const never = gate('never').path;
     const job = await start([[{ progress: { current: 1, total: 2 } }, { until: never }]]);
     await job.stream.waitFor('progress');
+    const next = await start([[{ result: 1 }]]);
+    // It waits for this worker, not for any.
+    expect(await (await headway.client.get(next)).json()).not.toHaveProperty('noWorker');
     await headway.client.cancel(job);
-    await job.stream.ended;
+    await Promise.all([job, next].map(({ stream }) => stream.ended));
+    expect(next.stream.names().at(-1)).toBe('completed');
     expect(lifecycle(job.stream)).toEqual(['waiting 0', 'active 1', 'cancelled 1']);
 
     const slow = await start([[{ until: never }]], { timeoutMs: 100, attempts: 2 });
@@ -165,9 +169,16 @@ export function workerContract(contextOf: () => { headway: Headway; start(): Run
     expect(dataOf(slow.stream, 'failed')).toMatchObject([
       { error: { message: 'exceeded its time limit of 100 ms', code: 'timeout' } },
     ]);
-    const next = await start([[{ result: 1 }]]);
-    await next.stream.ended;
-    expect(next.stream.names().at(-1)).toBe('completed');
+  });
+
+  it('is the child of a job of Headway', async () => {
+    const job = await headway.client.start('parent-of-scripted', null);
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await stream.ended;
+    expect(stream.events.at(-1)).toMatchObject({
+      event: 'completed',
+      data: { result: { good: [5], bad: 'failed' } },
+    });
   });
 
   it('says everything once, although Redis restarts', async () => {
@@ -203,6 +214,11 @@ export function workerContract(contextOf: () => { headway: Headway; start(): Run
     await job.stream.ended;
     expect(dataOf(job.stream, 'log')[0].message).toBe(`${'ü'.repeat(10_000)}… (cut)`);
     expect(dataOf(job.stream, 'failed')[0].error.message).toMatch(/^世{9900,10000}(?:…| |\(|\)|cut)*$/);
+
+    // A half of a surrogate pair is no text. Go replaces it; Python's is refused.
+    const half = await start([[{ result: '\ud800' }]]);
+    await half.stream.ended;
+    expect(JSON.stringify(half.stream.events.at(-1)!.data)).toMatch(/\ufffd|HEADWAY the result is not JSON/);
 
     const wrong = await start([[{ progress: { current: 1, total: 2 } }]]);
     await wrong.stream.ended;

@@ -211,8 +211,8 @@ export interface JobLimits {
   signedIn?: StandardSchemaV1;
 }
 
-/** The definition of a kind of job: the default export of a file in `src/worker/jobs` or in `JOBS_DIR`. */
-export interface JobDefinition<
+/** What the API and clients need to know of a kind of job. */
+export interface JobContract<
   I extends StandardSchemaV1 = StandardSchemaV1,
   O extends StandardSchemaV1 = StandardSchemaV1,
   E extends EventSchemas = EventSchemas,
@@ -237,15 +237,24 @@ export interface JobDefinition<
    * `events`, a job can send any event. A schema must not be asynchronous.
    */
   events?: E;
+  defaults?: JobDefaults;
+  /** The BullMQ queue. Defaults to `QUEUE_NAME`; if that is empty, to a queue with the name of the kind. */
+  queue?: string;
+}
+
+/** The definition of a kind of job: the default export of a file in `src/worker/jobs` or in `JOBS_DIR`. */
+export interface JobDefinition<
+  I extends StandardSchemaV1 = StandardSchemaV1,
+  O extends StandardSchemaV1 = StandardSchemaV1,
+  E extends EventSchemas = EventSchemas,
+  N extends string = string,
+> extends JobContract<I, O, E, N> {
   /** The stages in order, each with its weight, a positive number. */
   stages?: Record<string, number>;
-  defaults?: JobDefaults;
   /** Only Headway starts such jobs: the kind is not listed and cannot be started over HTTP. */
   internal?: boolean;
   /** A worker of another program runs these jobs; Headway's workers do not take them. See {@link defineExternalJob}. */
   external?: boolean;
-  /** The BullMQ queue. Defaults to `QUEUE_NAME`; if that is empty, to a queue with the name of the kind. */
-  queue?: string;
   /** How many of these jobs a worker process runs at the same time. Defaults to `WORKER_CONCURRENCY`. */
   concurrency?: number;
   /** At most `max` jobs start within `perMs` ms, over all workers. */
@@ -280,9 +289,6 @@ export function defineJob<
   return definition;
 }
 
-/** The fields of a definition that Headway's own workers need, or that limit them. */
-type WorkerFields = 'run' | 'external' | 'internal' | 'thread' | 'memoryMb' | 'concurrency' | 'rateLimit';
-
 /**
  * Defines a kind of job that a worker of another program runs, such as one in Python or Go. The API validates the data, and the
  * client is typed, as for any other kind.
@@ -292,12 +298,12 @@ export function defineExternalJob<
   O extends StandardSchemaV1,
   E extends EventSchemas = NoEvents,
   N extends string = string,
->(definition: Omit<JobDefinition<I, O, E, N>, WorkerFields>): JobDefinition<I, O, E, N> {
+>(contract: JobContract<I, O, E, N>): JobDefinition<I, O, E, N> {
   return {
-    ...definition,
+    ...contract,
     external: true,
     run() {
-      throw new PermanentError(`"${definition.name}" is run by a worker of another program`);
+      throw new PermanentError(`"${contract.name}" is run by a worker of another program`);
     },
   };
 }
