@@ -318,35 +318,6 @@ describe('P10: beside workers of Headway', () => {
     expect(stream.names().filter((name) => name === 'log')).toHaveLength(1);
   });
 
-  it('progress continues, and never goes back, when the queue follower is killed and Redis restarts', async () => {
-    const worker = await startWorker({ ...headway.env, WORKER_JOBS: 'checksum' });
-    await headway.workers[0]!.kill();
-    let percent = 0;
-    let last = 20_000;
-    plain.worker('steps', async (job) => {
-      for (; percent < last; percent++) {
-        await job.updateProgress(percent / 200);
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-    });
-    const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
-    const stream = await openStream(headway.client.events(job), { token: job.token });
-    const moves = async (): Promise<ReceivedEvent> => {
-      const from = percent / 200;
-      return stream.waitFor(({ event, data }) => event === 'progress' && data.percent > from);
-    };
-    await moves();
-    await worker.kill();
-    await moves();
-    await headway.redis.kill();
-    await headway.redis.restart();
-    await moves();
-    last = percent;
-    await stream.ended;
-    expectSound(stream);
-    expect(stream.names().at(-1)).toBe('completed');
-  });
-
   it('the script for other languages refuses wrong calls, and the job stays as it is', async () => {
     const lua = readFileSync('dist/shared/bullmq/scripts/worker.lua', 'utf8');
     const call = (...args: Array<string | number>): Promise<unknown> =>
@@ -401,5 +372,34 @@ describe('P10: beside workers of Headway', () => {
           REDIS_URL: headway.env.REDIS_URL!,
         }),
     }));
+  });
+
+  it('progress continues, and never goes back, when the queue follower is killed and Redis restarts', async () => {
+    const worker = await startWorker({ ...headway.env, WORKER_JOBS: 'checksum' });
+    await headway.workers[0]!.kill();
+    let percent = 0;
+    let last = 20_000;
+    plain.worker('steps', async (job) => {
+      for (; percent < last; percent++) {
+        await job.updateProgress(percent / 200);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    });
+    const job = await headway.client.start('steps', { count: 1, intervalMs: 1 });
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    const moves = async (): Promise<ReceivedEvent> => {
+      const from = percent / 200;
+      return stream.waitFor(({ event, data }) => event === 'progress' && data.percent > from);
+    };
+    await moves();
+    await worker.kill();
+    await moves();
+    await headway.redis.kill();
+    await headway.redis.restart();
+    await moves();
+    last = percent;
+    await stream.ended;
+    expectSound(stream);
+    expect(stream.names().at(-1)).toBe('completed');
   });
 });

@@ -72,7 +72,7 @@ describe.skipIf(!process.env.RECIPES)('examples of workers in other languages', 
     const job = await headway.client.start('primes', { upTo: 1000 });
     const stream = await openStream(headway.client.events(job), { token: job.token });
     await stream.waitFor('completed');
-    expect(stream.names().slice(-2)).toEqual(['log', 'completed']);
+    expect(stream.names()).toContain('log');
     expect(stream.events.at(-1)!.data.result).toEqual({ count: 168, largest: 997 });
     await headway.stop();
   });

@@ -140,12 +140,11 @@ export function workerContract(contextOf: () => { headway: Headway; start(): Run
     expect(dataOf(retried.stream, 'retrying')).toMatchObject([{ error: { message: 'no luck: ☔' } }]);
     expect(dataOf(retried.stream, 'progress')).toMatchObject([{ attempt: 1, percent: 80 }]);
 
-    const begun = gate('begun');
-    const permanent = await start([[{ until: begun.path }, { permanent: 'no such file' }]], { attempts: 3 });
-    await permanent.stream.waitFor('active');
-    begun.open();
+    // It ends before anybody has published that it began.
+    const permanent = await start([[{ log: ['quick'] }, { permanent: 'no such file' }]], { attempts: 3 });
     await permanent.stream.ended;
     expect(lifecycle(permanent.stream)).toEqual(['waiting 0', 'active 1', 'failed 1']);
+    expect(dataOf(permanent.stream, 'log')).toMatchObject([{ message: 'quick' }]);
     expect(dataOf(permanent.stream, 'failed')).toMatchObject([
       { error: { message: 'no such file', code: 'permanent' } },
     ]);
