@@ -356,6 +356,11 @@ describe('P10: beside workers of Headway', () => {
     // A call whose reply was lost is sent again.
     for (let i = 0; i < 2; i++)
       expect(await call('log', token, 30_000, job.id, 1, 'one', 'two')).toEqual(['ok']);
+    // The follower of the queue learns of the lines from an event. Otherwise, it finds them two seconds later.
+    const entries = await headway.connection.xrevrange('{headway}:scripted:events', '+', '-', 'COUNT', 100);
+    expect(entries.filter(([, fields]) => fields.includes('log'))).toMatchObject([
+      [expect.any(String), ['event', 'log', 'jobId', job.id]],
+    ]);
     expect(await call('complete', token, 30_000, job.id, '[]')).toEqual(['completed']);
     expect(await call('complete', token, 30_000, job.id, '[]')).toEqual(['lost']);
     await stream.ended;
