@@ -1,19 +1,21 @@
 import { type Position, WINDOW } from './read.js';
+import type { UsualPace } from './usual-pace.js';
 
 /** How long what was seen counts (after this time 1/e of it, in ms), and how many jobs must have been taken in it. */
-const WINDOWS = [
-  { memoryMs: 30_000, minTaken: 10 },
-  { memoryMs: 600_000, minTaken: 3 },
-];
-/** Before this time, nothing is said, in ms. */
+const SHORT = { memoryMs: 30_000, minTaken: 10 };
+const LONG = { memoryMs: 600_000, minTaken: 3 };
+/** Before this time, nothing is said without earlier runs, in ms. */
 const MIN_MS = 4000;
+/** The usual pace counts like this many jobs that were seen to be taken. */
+const USUAL_TAKEN = 10;
 
 /**
- * How fast a queue takes its jobs. It is measured by how fast watched jobs move up, so it includes everything that slows the
- * queue down: a rate limit, few workers, long jobs.
+ * How fast a queue takes its jobs. It begins with the usual pace, if there is one, and is then measured by how fast watched jobs
+ * move up, so it includes everything that slows the queue down: failures, slow machines, a new release.
  */
 export class QueuePace {
-  private readonly counts = WINDOWS.map((window) => ({ ...window, taken: 0, ms: 0 }));
+  private readonly short = { ...SHORT, taken: 0, ms: 0 };
+  private readonly long = { ...LONG, taken: 0, ms: 0 };
   private last: { at: number; positions: ReadonlyMap<string, Position> } | undefined;
 
   /** Records the positions of the watched jobs. @param now ms of a monotonic clock */
@@ -31,19 +33,32 @@ export class QueuePace {
     // Without a job that still waits, it is unknown how many were taken.
     if (most === undefined) return;
     const elapsed = now - last.at;
-    for (const count of this.counts) {
+    for (const count of [this.short, this.long]) {
       const fading = Math.exp(-elapsed / count.memoryMs);
       count.taken = count.taken * fading + most;
       count.ms = count.ms * fading + elapsed;
     }
   }
 
-  /** Returns in how many ms a job begins; `undefined` if that cannot be said. */
-  beginsIn(position: Position): number | undefined {
+  /**
+   * Returns in how many ms a job begins; `undefined` if that cannot be said.
+   * @param usual how fast the queue usually takes its jobs, if that is known
+   */
+  beginsIn(position: Position, usual?: UsualPace): number | undefined {
     // Jobs that come later may overtake a prioritized one.
     if (!isExact(position)) return undefined;
-    const count = this.counts.find(({ taken, ms, minTaken }) => taken >= minTaken && ms >= MIN_MS);
-    return count && Math.round(((position.before + 1) * count.ms) / count.taken);
+    const { before } = position;
+    if (usual) {
+      const { msPerJob, slots } = usual;
+      const { taken, ms } = this.long;
+      // The first of several running jobs ends sooner than one job after another.
+      const jobs = before + slots / (slots + 1);
+      return Math.round((jobs * (USUAL_TAKEN * msPerJob + ms)) / (USUAL_TAKEN + taken));
+    }
+    const count = [this.short, this.long].find(
+      ({ taken, ms, minTaken }) => taken >= minTaken && ms >= MIN_MS,
+    );
+    return count && Math.round(((before + 1) * count.ms) / count.taken);
   }
 }
 
