@@ -254,11 +254,18 @@ describe('an API that serves HTTP/2 itself', () => {
 
     const sessions = await Promise.all([connectH2(api.url), connectH2(api.url)]);
     open.push(...sessions.map((session) => () => session.destroy()));
-    const left = Promise.all(sessions.map((session) => once(session, 'goaway')));
+    const left = sessions.map(async (session) => {
+      const stream = await openH2Stream(session, '/stream?channel=public.renewed');
+      const [code] = await once(session, 'goaway');
+      // The stream goes on until it is told when to come back.
+      const isOpen = !stream.stream.closed;
+      await stream.ended;
+      return [code, isOpen, stream.stream.rstCode, stream.retry() !== undefined];
+    });
     await publish(sessions[0]!, 'public.renewed', 'before');
     await Promise.all(viewers.map((viewer) => seen(viewer, 'before')));
     api.child.kill('SIGHUP');
-    await left;
+    for (const how of await Promise.all(left)) expect(how).toEqual([0, true, 0, true]);
     await until('both are replaced', () => api.output().includes('all processes are replaced'));
     await until('the viewers are back', () => viewers.every(({ opened }) => opened() > 1));
     const session = await connectH2(api.url);
