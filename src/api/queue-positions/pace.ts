@@ -8,6 +8,8 @@ const LONG = { memoryMs: 600_000, minTaken: 3 };
 const MIN_MS = 4000;
 /** The usual pace counts like this many jobs that were seen to be taken. */
 const USUAL_TAKEN = 10;
+/** The least time until the next job is taken, as a share of the time between two: the running jobs take longer than usual. */
+const LEAST_SHARE = 0.25;
 
 /**
  * How fast a queue takes its jobs. It begins with the usual pace, if there is one, and is then measured by how fast watched jobs
@@ -17,12 +19,18 @@ export class QueuePace {
   private readonly short = { ...SHORT, taken: 0, ms: 0 };
   private readonly long = { ...LONG, taken: 0, ms: 0 };
   private last: { at: number; positions: ReadonlyMap<string, Position> } | undefined;
+  /** When a job was last taken, or the queue was first looked at. */
+  private movedAt = 0;
+  private hasMoved = false;
 
   /** Records the positions of the watched jobs. @param now ms of a monotonic clock */
   add(positions: ReadonlyMap<string, Position>, now: number): void {
     const { last } = this;
     this.last = { at: now, positions };
-    if (!last) return;
+    if (!last) {
+      this.movedAt = now;
+      return;
+    }
     let most: number | undefined;
     for (const [jobId, position] of positions) {
       const earlier = last.positions.get(jobId);
@@ -31,7 +39,9 @@ export class QueuePace {
       most = Math.max(most ?? 0, earlier.before - position.before);
     }
     // Without a job that still waits, it is unknown how many were taken.
+    if (most !== 0) this.movedAt = now;
     if (most === undefined) return;
+    if (most > 0) this.hasMoved = true;
     const elapsed = now - last.at;
     for (const count of [this.short, this.long]) {
       const fading = Math.exp(-elapsed / count.memoryMs);
@@ -49,16 +59,28 @@ export class QueuePace {
     if (!isExact(position)) return undefined;
     const { before } = position;
     if (usual) {
-      const { msPerJob, slots } = usual;
-      const { taken, ms } = this.long;
-      // The first of several running jobs ends sooner than one job after another.
-      const jobs = before + slots / (slots + 1);
-      return Math.round((jobs * (USUAL_TAKEN * msPerJob + ms)) / (USUAL_TAKEN + taken));
+      const msPerJob = this.blended(usual);
+      return Math.round(before * msPerJob + this.untilNext(msPerJob, usual.slots));
     }
     const count = [this.short, this.long].find(
       ({ taken, ms, minTaken }) => taken >= minTaken && ms >= MIN_MS,
     );
     return count && Math.round(((before + 1) * count.ms) / count.taken);
+  }
+
+  private blended({ msPerJob }: UsualPace): number {
+    const { taken, ms } = this.long;
+    return (USUAL_TAKEN * msPerJob + ms) / (USUAL_TAKEN + taken);
+  }
+
+  /**
+   * Returns the time until the next job is taken, in ms. Until one was seen to be taken, it is unknown how long the running
+   * jobs have run.
+   */
+  private untilNext(msPerJob: number, slots: number): number {
+    const whole = this.hasMoved ? msPerJob : (msPerJob * slots) / (slots + 1);
+    const waited = this.last ? this.last.at - this.movedAt : 0;
+    return Math.max(whole - waited, LEAST_SHARE * msPerJob);
   }
 }
 

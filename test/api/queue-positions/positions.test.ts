@@ -5,10 +5,12 @@ import { z } from 'zod';
 import { QueuePace } from '../../../src/api/queue-positions/pace.js';
 import { createPositionReader, type Position, WINDOW } from '../../../src/api/queue-positions/read.js';
 import { createUsualPaceReader, usualPaceOf } from '../../../src/api/queue-positions/usual-pace.js';
+import { createPositionView } from '../../../src/api/queue-positions/view.js';
 import { createProcessPresence } from '../../../src/shared/dashboard/presence.js';
 import { defineJob } from '../../../src/shared/jobs/definition.js';
 import { planQueues } from '../../../src/shared/jobs/queues.js';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
+import type { JobSnapshot } from '../../../src/shared/lifecycle/snapshot.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 const keyspace = createKeyspace('t');
@@ -111,6 +113,12 @@ describe('the positions of waiting jobs', () => {
     expect(await readPace('none')).toBeUndefined();
     // Which of the kinds wait is unknown.
     expect(await readPace('work', () => [kind('work'), kind('other')])).toBeUndefined();
+    // It is known of a queue that nobody watches.
+    await add('a');
+    const reader = createPositionReader(redis, keyspace);
+    const view = createPositionView(reader, createUsualPaceReader(redis, keyspace, plan), new Map());
+    const waiting = { id: idOf('a'), state: 'waiting' } as JobSnapshot;
+    expect(await view(waiting)).toEqual({ position: 0, beginsInMs: 1600 });
     // Another tool has replaced the list.
     await redis.set('t:{runs}:other', 'text');
     expect(await readPace('other')).toBeUndefined();
@@ -155,9 +163,15 @@ describe('the pace of a queue', () => {
     // The running job has half of its time left.
     expect(pace.beginsIn(at(3), usual)).toBe(35_000);
     expect(pace.beginsIn(at(3, true), usual)).toBeUndefined();
+    // It counts down until the running job is taken to be late.
+    for (let second = 0; second <= 20; second++) {
+      pace.add(new Map([['a', at(60)]]), 1000 * second - 60_000);
+      if (second === 2) expect(pace.beginsIn(at(0), usual)).toBeCloseTo(3000, -3);
+    }
+    expect(pace.beginsIn(at(0), usual)).toBeCloseTo(3000, -2);
     // The queue is five times as fast.
-    for (let second = 0; second <= 100; second++) {
-      pace.add(new Map([['a', at(60 - Math.floor(second / 2))]]), 1000 * second);
+    for (let second = 0; second <= 200; second++) {
+      pace.add(new Map([['a', at(160 - Math.floor(second / 2))]]), 1000 * second);
     }
     const learned = pace.beginsIn(at(9), usual)!;
     expect(learned).toBeGreaterThan(pace.beginsIn(at(9))!);
