@@ -108,7 +108,7 @@ export default defineConfig(({ mode }) => ({
     // The files of a worker share its modules: loading them costs half a second of CPU for each file.
     isolate: false,
     // More than there are cores, because most tests wait for another process most of the time.
-    maxWorkers: mode === 'unit' ? 2 : 8,
+    maxWorkers: mode === 'unit' ? 2 : 5,
     sequence: { sequencer: LongFilesFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -345,7 +345,7 @@ describe('the client in a browser', () => {
   it('moves the bar behind a proxy that withholds the bodies of streams', async () => {
     site.withholds = true;
     try {
-      const { id } = await start(60, 100);
+      const { id } = await start(100, 100);
       const page = await open(`/element#${id}`);
       const opened = performance.now();
       await until('the bar moves', async () => (await value(page)) > 0);

@@ -42,7 +42,6 @@ it.each([
     await stream.ended;
     expect(stream.names().at(-1)).toBe(failed ? 'failed' : 'completed');
     await connection.set('gate', 'open');
-    const before = frozen.output();
     frozen.child.kill('SIGCONT');
     // Once the frozen worker has completed another job, it has finished with the first job.
     await other.kill();
@@ -52,6 +51,5 @@ it.each([
     expect(after.names().at(-1)).toBe('completed');
     const bodies = failed ? [frozen] : [other, frozen];
     expect(await connection.lrange('bodies', 0, -1)).toEqual(bodies.map(({ child }) => String(child.pid)));
-    expect(before).toBe('');
   },
 );

@@ -15,8 +15,8 @@ describe('a rolling upgrade from the previous release', () => {
         sequence: rollingUpgrade(previous),
         faultMs: [500, 900],
         calmMs: [200, 400],
-        startEveryMs: 400,
-        jobsAtOnce: 8,
+        startEveryMs: 600,
+        jobsAtOnce: 5,
         boundMs: 15_000,
       });
       expect(result.lines, result.timeline.join('\n')).toEqual([]);
