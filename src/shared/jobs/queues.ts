@@ -34,6 +34,12 @@ const RANDOM_ID = new RegExp(
 /** Whether a job id was made by {@link newJobId}, so that no job had it before. Other ids may be used again. */
 export const isRandomId = (jobId: string): boolean => RANDOM_ID.test(jobId);
 
+/** The end of an id that {@link newJobId} or {@link derivedJobId} made. */
+const UUID = /\.[0-9a-f]{8}-[0-9a-f]{4}-[48][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Whether a job id was made for a caller who started the job. Parents and schedules make ids of other forms. */
+export const isIdOfStart = (jobId: string): boolean => UUID.test(jobId);
+
 /** Creates a job id from a seed. The same seed gives the same id. */
 export function derivedJobId(queue: string, seed: string): string {
   const bytes = createHash('sha256').update(seed).digest().subarray(0, 16);
