@@ -43,6 +43,8 @@ const SIDEBAR = [
       link('Vue', 'getting-started/vue'),
       link('React', 'getting-started/react'),
       link('Svelte', 'getting-started/svelte'),
+      link('Django', 'getting-started/django'),
+      link('Rails', 'getting-started/rails'),
     ],
   },
   {
@@ -60,6 +62,7 @@ const SIDEBAR = [
       link('JavaScript client', 'guides/client'),
       link('Command line', 'guides/cli'),
       link('BullMQ tools', 'guides/bullmq'),
+      link('Workers in other languages', 'guides/other-languages'),
       link('Embedding', 'guides/embedding'),
     ],
   },
