@@ -42,6 +42,10 @@ const SIDEBAR = [
       link('Vue', 'getting-started/vue'),
       link('React', 'getting-started/react'),
       link('Svelte', 'getting-started/svelte'),
+      link('Next.js', 'getting-started/next'),
+      link('Nuxt', 'getting-started/nuxt'),
+      link('SvelteKit', 'getting-started/sveltekit'),
+      link('React Native', 'getting-started/react-native'),
     ],
   },
   {
