@@ -9,6 +9,7 @@ const ROOMS = {
     bullmq: ['channel', 'dashboard', 'jobs', 'redis'],
     channel: ['jobs', 'metrics', 'process', 'redis'],
     dashboard: ['channel', 'job-index', 'jobs', 'lifecycle', 'process', 'redis'],
+    estimates: ['jobs'],
     files: ['metrics', 'process', 'redis'],
     format: ['process', 'redis'],
     'job-index': ['channel', 'files', 'jobs', 'lifecycle', 'process', 'redis'],

@@ -1,6 +1,12 @@
 // A thousand varied runs, replayed in virtual time: how far the remaining time that a viewer sees is from the real one. The
 // peer is the estimate before it learned from earlier runs: a moving average of the run's own speed. A run knows only the
 // runs of its kind before it. `SEED=7 npm run bench -- eta` replays other runs.
+//
+// And as many waiting jobs: how far the time until they begin that a viewer sees is from the real one. The peer is the rule
+// before it knew the earlier runs: how fast the job has moved up since somebody watches.
+import { QueuePace } from '../dist/api/queue-positions/pace.js';
+import { usualPaceOf } from '../dist/api/queue-positions/usual-pace.js';
+import { KEPT_RUNS } from '../dist/shared/estimates/past-runs.js';
 import { Estimator } from '../dist/worker/estimates/estimator.js';
 import { createForecast } from '../dist/worker/estimates/forecast.js';
 import { RunRecord } from '../dist/worker/estimates/run-record.js';
@@ -9,13 +15,14 @@ import { row } from './lib/goals.mjs';
 import { scaled } from './lib/sizes.mjs';
 import { printTable } from './lib/table.mjs';
 import { variedRuns } from './lib/varied-runs.mjs';
+import { waitingJobs } from './lib/waiting-jobs.mjs';
 
 const RUNS = scaled(1000);
 const SEED = Number(process.env.SEED || 1);
-/** How many earlier runs a worker keeps. */
-const KEPT = 32;
-/** The shares of a run's time at which the estimates are compared. */
+/** The shares of a run's or a wait's time at which the estimates are compared. */
 const SHARES = [0.1, 0.5, 0.9];
+/** How often a process looks at a queue, in ms. */
+const LOOK_MS = 1000;
 
 /** The moving average: the time that the rest takes at the recent speed. */
 function createAverage() {
@@ -61,6 +68,57 @@ function recordOf({ ms, total, reports }) {
   return record.end(ms);
 }
 
+/** Returns the errors of the shown time until a job begins, at first and at each of `SHARES`, as a share of its whole wait. */
+function beginErrors({ slots, earlier, taken }, knowsRuns) {
+  const wait = taken.at(-1);
+  const usual = knowsRuns ? usualPaceOf(earlier, slots) : undefined;
+  const pace = new QueuePace();
+  const errors = [];
+  for (let now = 0; now < wait; now += LOOK_MS) {
+    const position = { before: taken.filter((at) => at > now).length - 1, prioritized: false };
+    pace.add(new Map([['job', position]]), now);
+    const shown = pace.beginsIn(position, usual);
+    errors.push(shown === undefined ? undefined : Math.abs(shown - (wait - now)) / wait);
+  }
+  return [0, ...SHARES].map(
+    (share) => errors[Math.min(errors.length - 1, Math.ceil((share * wait) / LOOK_MS))],
+  );
+}
+
+/** Returns rows that compare the times until waiting jobs begin. */
+function beginRows() {
+  const jobs = waitingJobs(RUNS, SEED, KEPT_RUNS).map((job) => ({
+    moved: beginErrors(job, false),
+    learned: beginErrors(job, true),
+  }));
+  const shown = (how, i) => (100 * jobs.filter((job) => job[how][i] !== undefined).length) / jobs.length;
+  return [
+    row('time until a job begins, error at first', {
+      headway: 100 * mean(known(jobs.map(({ learned }) => learned[0]))),
+      unit: '%',
+    }),
+    ...SHARES.flatMap((share, i) => {
+      const both = jobs.filter(
+        ({ moved, learned }) => moved[i + 1] !== undefined && learned[i + 1] !== undefined,
+      );
+      const of = (how) => 100 * mean(both.map((job) => job[how][i + 1]));
+      return [
+        row(`time until a job begins, error at ${100 * share} % of the wait`, {
+          peer: of('moved'),
+          headway: of('learned'),
+          unit: '%',
+          atMost: 1,
+        }),
+        row(`waiting jobs with an estimate at ${100 * share} %`, {
+          peer: shown('moved', i + 1),
+          headway: shown('learned', i + 1),
+          unit: '%',
+        }),
+      ];
+    }),
+  ];
+}
+
 const mean = (numbers) => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
 const percent = (numbers) => (numbers.length === 0 ? '–' : `${(100 * mean(numbers)).toFixed(0)} %`);
 const known = (numbers) => numbers.filter((number) => number !== undefined);
@@ -72,7 +130,7 @@ export async function eta() {
   const earlier = new Map();
   const results = variedRuns(RUNS, SEED).map((run) => {
     const before = earlier.get(run.kind) ?? [];
-    earlier.set(run.kind, [recordOf(run), ...before].slice(0, KEPT));
+    earlier.set(run.kind, [recordOf(run), ...before].slice(0, KEPT_RUNS));
     return {
       kind: run.kind,
       silent: errorBefore(run, before),
@@ -126,5 +184,6 @@ export async function eta() {
         }),
       ];
     }),
+    ...beginRows(),
   ];
 }

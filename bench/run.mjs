@@ -21,7 +21,9 @@ const BENCHMARKS = {
     'Viewers of one channel when the API serves HTTPS itself: seven on each connection of HTTP/2; the peer is HTTP/1.1, a connection each.',
   memory: 'The memory of the API for one of 5,000 viewers; the peer is better-sse.',
   list: 'A page of a million finished jobs; the peer filters what `getJobs` returns.',
-  eta: 'The remaining time shown for a thousand varied runs; the peer is a moving average of the speed.',
+  eta: 'The remaining time shown for a thousand varied runs; the peer is a moving average of the speed. And the time until a thousand waiting jobs begin; the peer is how fast they have moved up.',
+  positions:
+    'A look at the positions of watched jobs in a queue of two million; the peer is a queue of a thousand.',
   dashboard: 'The dashboard with 10,000 active jobs in Chromium.',
   crowd: 'One stream of 10,000 active jobs in Chromium.',
   attack: 'An anonymous attacker from one address, and a signed-in user; the peer is the same user before.',

@@ -38,7 +38,7 @@ await tell(async () => {
     env.CHROMIUM_PATH = await ensureChromium();
     env.HEADLESS_SHELL_PATH = await ensureHeadlessShell();
   }
-  if (needs('browser') && !(await ensureCelery())) env.WITHOUT_CELERY = '1';
+  if (needs('integration', 'browser') && !(await ensureCelery())) env.WITHOUT_CELERY = '1';
   if (mode === 'deploy') {
     await ensureDeployPrograms();
     env.TEST_DEPLOY = '1';

@@ -46,6 +46,8 @@ const SIDEBAR = [
       link('Nuxt', 'getting-started/nuxt'),
       link('SvelteKit', 'getting-started/sveltekit'),
       link('React Native', 'getting-started/react-native'),
+      link('Django', 'getting-started/django'),
+      link('Rails', 'getting-started/rails'),
     ],
   },
   {
@@ -63,6 +65,7 @@ const SIDEBAR = [
       link('JavaScript client', 'guides/client'),
       link('Command line', 'guides/cli'),
       link('BullMQ tools', 'guides/bullmq'),
+      link('Workers in other languages', 'guides/other-languages'),
       link('Embedding', 'guides/embedding'),
     ],
   },

@@ -54,8 +54,7 @@ export async function ensureCurl() {
  * installed: without it, the tests of that example are skipped.
  */
 export async function ensureCelery() {
-  const found = async () =>
-    (await run('/usr/bin/python3', ['-c', 'import celery, redis'], { stdio: 'ignore' }).catch(() => 1)) === 0;
+  const found = () => succeeds('/usr/bin/python3', ['-c', 'import celery, redis']);
   if (await found()) return true;
   if (installer()?.kind === 'apt') {
     await install('Celery', { apt: 'python3-celery python3-redis' });
@@ -84,7 +83,16 @@ const DEPLOY_PROGRAMS = {
 /** Programs that recipes of the documentation are for, with the Debian packages that have them. */
 const RECIPE_PROGRAMS = {
   go: 'golang-go',
+  rails: 'ruby-rails',
+  puma: 'puma',
+  bundle: 'bundler',
 };
+
+/** Modules of Debian's Python and libraries of Ruby that they are for: what loads them, and their packages. */
+const RECIPE_LIBRARIES = [
+  ['/usr/bin/python3', ['-c', 'import django, jwt, redis'], 'python3-django python3-jwt python3-redis'],
+  ['/usr/bin/ruby', ['-e', 'require "jwt"'], 'ruby-jwt'],
+];
 
 /** Returns the names of the programs for the tests of deploy/ that are not installed. */
 export const missingDeployPrograms = () => missingOf(DEPLOY_PROGRAMS);
@@ -93,7 +101,16 @@ export const missingDeployPrograms = () => missingOf(DEPLOY_PROGRAMS);
 export const ensureDeployPrograms = () => ensurePrograms(DEPLOY_PROGRAMS);
 
 /** The same for the tests of recipes. */
-export const ensureRecipePrograms = () => ensurePrograms(RECIPE_PROGRAMS);
+export async function ensureRecipePrograms() {
+  await ensurePrograms(RECIPE_PROGRAMS);
+  if (installer()?.kind !== 'apt') return;
+  for (const [program, args, apt] of RECIPE_LIBRARIES) {
+    if (!(await succeeds(program, args))) await install(apt, { apt });
+  }
+}
+
+const succeeds = async (program, args) =>
+  (await run(program, args, { stdio: 'ignore' }).catch(() => 1)) === 0;
 
 const missingOf = (programs) =>
   Object.keys(programs).filter((name) => !findProgram(name) && !existsSync(`/usr/sbin/${name}`));

@@ -1,8 +1,8 @@
-import { jobChannel } from '../shared/channel/keys.js';
 import { answerWatcherQueries } from '../shared/channel/watchers.js';
 import type { ProcessReporting } from '../shared/dashboard/reporting.js';
 import { cancelObserver } from '../shared/lifecycle/cancel.js';
 import { childrenObserver, createChildRegister } from '../shared/lifecycle/children.js';
+import { createLostJobEnder } from '../shared/lifecycle/lost-jobs.js';
 import { watchQueues } from '../shared/lifecycle/queue-watch.js';
 import { startRecheck } from '../shared/lifecycle/recheck.js';
 import type { Service } from '../shared/process/service.js';
@@ -48,8 +48,8 @@ export function startServices(
     canceller,
     store,
   });
-  const endStreams = (jobId: string): void => hub.end(jobChannel(jobId));
-  const recheck = startRecheck(hub, redis, reconciler, log, endStreams, faults);
+  const onLost = createLostJobEnder(hub, connection.publisher, redis);
+  const recheck = startRecheck(hub, redis, reconciler, log, onLost, faults);
   const listening = { redis: subscriberRedis, keyspace, log };
   watchQueues({ ...listening, onChange: recheck.queue, onGap: recheck.all });
   watchRevocations({ ...listening, streams: allViewers });
@@ -59,7 +59,7 @@ export function startServices(
   return [
     housekeeping,
     recheck,
-    followRemovedJobs({ channels, redis, keyspace, isFollowed, reconciler, faults, log }),
+    followRemovedJobs({ channels, redis, keyspace, isFollowed, reconciler, onLost, faults, log }),
     watchWorkers({ channels, census: connection.census, onChange: recheck.queue, log }),
     positions.announce(channels),
     watchPulse({

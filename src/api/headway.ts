@@ -6,6 +6,7 @@ import { inOneProcess, type LibraryOptions, librarySettings } from '../shared/pr
 import { embed, type Handler } from './http/embed.js';
 import { type FetchHandler, fetchHandler } from './http/fetch.js';
 import type { HeadwayJobs } from './in-process/jobs.js';
+import type { JobList } from './in-process/kinds.js';
 import { builtInJobsDir, openService } from './service.js';
 
 export type { Action, Asker, Authorize } from '../shared/auth/authorize.js';
@@ -31,13 +32,20 @@ export type {
   WatchOptions,
 } from './in-process/jobs.js';
 
-export interface HeadwayOptions extends LibraryOptions {
+export interface HeadwayOptions<J extends JobList = JobList> extends LibraryOptions {
+  /**
+   * Job definitions, and folders of job files (as in `JOBS_DIR`). If all are definitions, their names type `startJob`.
+   */
+  jobs: J;
   /** The authorization hook. It is asked before tokens and rules decide. */
   authorize?: Authorize;
 }
 
-/** Headway's API as part of an Express application: its routes, and the same for the code of the application. */
-export interface Headway extends HeadwayJobs {
+/**
+ * Headway's API as part of an Express application: its routes, and the same for the code of the application. `J` is the type of
+ * `jobs`: `Headway<[typeof greet]>`. By default, starts by name are not typed.
+ */
+export interface Headway<J extends JobList = JobList> extends HeadwayJobs<J> {
   /**
    * Handles all paths of docs/reference/http.md, and leaves every other request to the application. Use it before body parsers:
    * `app.use(headway.router)`, or under a path, which all links then include: `app.use('/headway', headway.router)`.
@@ -65,7 +73,9 @@ export interface Headway extends HeadwayJobs {
  * Resolves when Redis answers.
  * @throws ConfigError, RegistryError, StartError, UnusableRedisError or DataFormatError with the reason when it cannot start
  */
-export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
+export async function createHeadway<const J extends JobList>(
+  options: HeadwayOptions<J>,
+): Promise<Headway<J>> {
   const settings = librarySettings(options);
   const log = createLogger(settings, 'headway');
   const config = inOneProcess(settings, 'API_PROCESSES', log);
@@ -80,7 +90,7 @@ export async function createHeadway(options: HeadwayOptions): Promise<Headway> {
   });
   const router = embed(service.app, basePathOf(config.PUBLIC_URL));
   return {
-    ...service.jobs,
+    ...(service.jobs as HeadwayJobs<J>),
     router,
     fetch: fetchHandler(router),
     close: () => service.stop({ drainMs: config.DRAIN_DELAY_MS || 0 }),

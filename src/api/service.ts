@@ -138,7 +138,7 @@ export async function openService(options: ServiceOptions): Promise<ApiService> 
     jobs.readTombstone,
     anonymous.mode,
   );
-  const positions = openPositions(connection, log);
+  const positions = openPositions(connection, plan, log);
   const actions = createJobActions({ ...core, ...jobs, access, positionOf: positions.view });
   const overload = opened.adopt(new Overload(config, log), stop);
   const streams = openStreams(core, jobs, { access, ...auth }, overload);

@@ -336,8 +336,35 @@ describe('the visible state of a job', () => {
     await log.getByText('line 1007', { exact: true }).waitFor();
     expect(await log.locator('p').count()).toBe(4);
     await page.close();
+
+    const busy = await context.newPage();
+    await busy.addInitScript(IN_ONE_PIECE);
+    await busy.goto(`${headway.api.url}/dashboard/jobs/${id}`);
+    await busy.getByRole('log').getByText('line 3999', { exact: true }).waitFor({ timeout: 10_000 });
+    await busy.close();
   });
 });
+
+/** Passes on the stream of a job that has ended in one piece, as a page gets it on a busy machine. */
+const IN_ONE_PIECE = `
+delete globalThis.SharedWorker;
+globalThis.ownFetch = globalThis.fetch;
+globalThis.fetch = async (...call) => {
+  const response = await globalThis.ownFetch(...call);
+  if (!response.headers.get('content-type')?.startsWith('text/event-stream')) return response;
+  let held = '';
+  const hold = new TransformStream({
+    transform(text, out) {
+      held += text;
+      if (!held.includes('event: completed')) return;
+      out.enqueue(held);
+      held = '';
+    },
+  });
+  const body = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(hold).pipeThrough(new TextEncoderStream());
+  return new Response(body, response);
+};
+`;
 
 /** The horizontal position of a part of an element's text, in px. */
 const spanOf = (text: Locator, part: string): Promise<{ left: number; right: number }> =>

@@ -4,7 +4,7 @@ import type { Readable } from 'svelte/store';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { Ref } from 'vue';
 import { z } from 'zod';
-import type { Headway } from '../../src/api/headway.js';
+import type { createHeadway, Headway } from '../../src/api/headway.js';
 import {
   type AnyJobs,
   createClient,
@@ -29,8 +29,13 @@ import type {
   useJob as useVueJob,
   JobProgress as VueJobProgress,
 } from '../../src/client/vue/index.js';
-import { defineJob, type JobContext, type JobDefinition } from '../../src/shared/jobs/definition.js';
-import type { Jsonify as ServiceJsonify } from '../../src/shared/jobs/types.js';
+import {
+  defineExternalJob,
+  defineJob,
+  type JobContext,
+  type JobDefinition,
+} from '../../src/shared/jobs/definition.js';
+import type { CarriedTypes, Jsonify as ServiceJsonify } from '../../src/shared/jobs/types.js';
 import type checksum from '../../src/worker/jobs/checksum.js';
 import type csvImport from '../../src/worker/jobs/csv-import.js';
 import type imageVariant from '../../src/worker/jobs/image-variant.js';
@@ -169,6 +174,24 @@ describe('the types of the client', () => {
     expect(client.startJob).toBeTypeOf('function');
   });
 
+  it('come from kinds that another program runs', () => {
+    const primes = defineExternalJob({
+      name: 'primes',
+      input: z.object({ upTo: z.number() }),
+      result: z.object({ count: z.number() }),
+    });
+    type Jobs = { primes: typeof primes };
+    expectTypeOf<NameOf<Jobs>>().toEqualTypeOf<'primes'>();
+    expectTypeOf<DataOf<Jobs, 'primes'>>().toEqualTypeOf<{ upTo: number }>();
+    expectTypeOf<ResultOf<Jobs, 'primes'>>().toEqualTypeOf<{ count: number }>();
+    // @ts-expect-error another program has the code
+    defineExternalJob({ name: 'none', input: z.null(), result: z.null(), run: () => null });
+    expect(primes).toMatchObject({ name: 'primes', external: true });
+    expect(() => primes.run({ upTo: 3 }, undefined as never)).toThrow(
+      '"primes" is run by a worker of another program',
+    );
+  });
+
   it('have the names in the definitions, of an object, an array, a module or with others', () => {
     expectTypeOf<NameOf<typeof jobs>>().toEqualTypeOf<'buy-all' | 'count' | 'dated' | 'ping'>();
     const list = [jobs.shop, jobs.ping, './more-jobs'] as const;
@@ -291,6 +314,59 @@ describe('the types of the client', () => {
     type Started = Awaited<ReturnType<typeof inProcess>>;
     const client = createClient({ url: 'http://127.0.0.1:1' });
     expectTypeOf((job: Started) => client.watchJob(job)).returns.toEqualTypeOf<Buying>();
+  });
+
+  it('are known in process by the name of a kind, when all jobs are definitions', () => {
+    type Create = typeof createHeadway;
+    const own = async (create: Create, text: string) => {
+      const headway = await create({ jobs: [jobs.shop, jobs.count, jobs.ping] });
+      const job = await headway.startJob('buy-all', { items: ['tea'] }, { tags: ['a'] });
+      for await (const event of headway.watch(job)) {
+        if (event.event === 'completed') expectTypeOf(event.data.result).toEqualTypeOf<Purchase>();
+        if (event.event === 'bought') expectTypeOf(event.data.data.at).toBeString();
+      }
+      expectTypeOf((await headway.cancel(job)).result).toEqualTypeOf<Purchase | undefined>();
+      // Data that may be empty can be left out.
+      await headway.startJob('ping');
+      await headway.startJob(jobs.ping);
+      await headway.startJob('count', { text: 'a' });
+      // A definition that is not in the list has its own types.
+      await headway.startJob(jobs.dated, { at: null as never });
+      // @ts-expect-error no such kind of job
+      await headway.startJob('buy-al', { items: [] });
+      // @ts-expect-error no such kind of job: any text
+      await headway.startJob(text);
+      // @ts-expect-error data is missing
+      await headway.startJob('buy-all');
+      // @ts-expect-error no such field
+      await headway.startJob('buy-all', { items: [], sizes: 's' });
+      // @ts-expect-error the schema takes a text
+      await headway.startJob('buy-all', { items: [], by: new Date() });
+      // @ts-expect-error no such option
+      await headway.startJob('ping', {}, { tag: ['a'] });
+      return headway;
+    };
+    const withFolder = async (create: Create, text: string) => {
+      const headway = await create({ jobs: [jobs.shop, './jobs'] });
+      expectTypeOf(await headway.startJob('buy-all', { items: [] })).toExtend<{
+        '~types'?: CarriedTypes<Purchase, PurchaseEvents>;
+      }>();
+      await headway.startJob('other', { any: 1 });
+      await headway.startJob(text);
+      // @ts-expect-error a known kind keeps its types
+      await headway.startJob('buy-all', { items: 1 });
+      return headway;
+    };
+    const untyped = async (headway: Headway, list: JobDefinition[], create: Create) => {
+      await headway.startJob('any', { any: 1 });
+      await (await create({ jobs: list })).startJob('any', { any: 1 });
+      const variable: Headway<[typeof jobs.shop]> = await create({ jobs: [jobs.shop] });
+      await variable.startJob('buy-all', { items: [] });
+      // An application can keep it in a variable that knows no jobs.
+      const kept: Headway[] = [await create({ jobs: [jobs.shop] }), await withFolder(create, '')];
+      return kept;
+    };
+    expect([own, withFolder, untyped]).toHaveLength(3);
   });
 
   it('reach the hooks of Vue, React and Svelte from a started job', () => {

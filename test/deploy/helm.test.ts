@@ -183,6 +183,10 @@ describe.skipIf(!canRender)('the Helm chart', { timeout: 180_000 }, () => {
     expect(run({ ...shards, worker: { keda: { enabled: true, queues: ['steps'] } } }).stderr).toContain(
       'worker.keda needs prometheusAddress with QUEUE_SHARDS',
     );
+    const tls = { ...values.settings, TLS_CERT: '/data/tls.crt' };
+    expect(run({ secrets: SECRETS, settings: tls }).stderr).toContain(
+      'settings.TLS_CERT: the probes and the Ingress call the API over HTTP',
+    );
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 });

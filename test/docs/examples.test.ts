@@ -2,14 +2,16 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 /** What the tests of the examples run. */
-const tested = readdirSync('test/examples')
-  .map((file) => readFileSync(`test/examples/${file}`, 'utf8'))
+const tested = ['test/examples', 'test/recipes']
+  .flatMap((folder) => readdirSync(folder).map((file) => `${folder}/${file}`))
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => readFileSync(file, 'utf8'))
   .join('\n');
 
 describe("the README's examples", () => {
   const rows = Array.from(
     readFileSync('README.md', 'utf8').matchAll(
-      /^\| .* \| \[examples\/([a-z]+)\]\(examples\/\1\) \| (.*) \|$/gm,
+      /^\| .* \| \[examples\/([a-z-]+)\]\(examples\/\1\) \| (.*) \|$/gm,
     ),
     ([, folder, commands]) => ({ folder: folder!, commands: commands!.match(/`[^`]+`/g)! }),
   );

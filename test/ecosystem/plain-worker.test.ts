@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { DelayedError, type Job, type Queue } from 'bullmq';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type PlainBullMq, plainBullMq } from '../support/bullmq.js';
+import { runCommand } from '../support/example.js';
 import { type Headway, startHeadway } from '../support/headway.js';
+import { jobsDir } from '../support/jobs.js';
 import { startWorker } from '../support/processes.js';
+import { workerContract } from '../support/scripted-worker.js';
 import { openStream, type ReceivedEvent, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -289,7 +293,8 @@ describe('P10: beside workers of Headway', () => {
   let headway: Headway;
   let plain: PlainBullMq;
   beforeAll(async () => {
-    headway = await startHeadway({ env: { ADMIN_TOKEN }, appendOnly: true });
+    const env = { ADMIN_TOKEN, JOBS_DIR: jobsDir('scripted', 'parent-of-scripted') };
+    headway = await startHeadway({ env, appendOnly: true, restricted: true });
     plain = plainBullMq(headway);
   });
   afterAll(async () => {
@@ -311,6 +316,67 @@ describe('P10: beside workers of Headway', () => {
     expect(new Set(progress.map(({ data }) => data.at)).size).toBe(progress.length);
     for (const { data } of progress) expect(data).toMatchObject({ unit: 'steps', total: 60 });
     expect(stream.names().filter((name) => name === 'log')).toHaveLength(1);
+  });
+
+  it('the script for other languages refuses wrong calls, and the job stays as it is', async () => {
+    const lua = readFileSync('dist/shared/bullmq/scripts/worker.lua', 'utf8');
+    const call = (...args: Array<string | number>): Promise<unknown> =>
+      headway.connection.eval(lua, 1, '{headway}:scripted:meta', ...args).catch((error) => error.message);
+    const job = await headway.client.start('scripted', { attempts: [] });
+    const token = 'the-token-of-a-worker';
+    expect(await call('take', token, 30_000)).toEqual([
+      'job',
+      job.id,
+      'scripted',
+      '{"attempts":[]}',
+      '1',
+      '1',
+    ]);
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    const refusals: Array<[args: Array<string | number>, why: RegExp]> = [
+      [['stop', token, 30_000, job.id], /^HEADWAY unknown command "stop"/],
+      [['progress', token, 30_000, job.id], /needs 5 arguments/],
+      [['take', 'short', 30_000], /the token must have 8 to 200 visible ASCII characters/],
+      [['hold', token, 'soon', job.id], /the time of the lock must be 1000 to 86400000 ms/],
+      [['hold', token, 30_000, ''], /the id of the job is missing/],
+      [['progress', token, 30_000, job.id, '{"percent": NaN}'], /the progress is not JSON: .* character 13/],
+      [['progress', token, 30_000, job.id, '[1]'], /the progress must be a number or an object/],
+      [['progress', token, 30_000, job.id, '{"jobId":"x","attempt":1}'], /must not contain jobId or attempt/],
+      [['progress', token, 30_000, job.id, `"${'x'.repeat(70_000)}"`], /more than 65536 bytes/],
+      [['log', token, 30_000, job.id, 2, 'second'], /line 1 is missing: the last one was 0/],
+      [['log', token, 30_000, job.id, 'x', 'first'], /must be a whole number from 1/],
+      [['complete', token, 30_000, job.id, '{"a":'], /the result is not JSON/],
+      [['fail', token, 30_000, job.id, 'no', 'maybe'], /not "maybe"/],
+      [['fail', token, 30_000, job.id, '', 'cancel'], /nobody has cancelled the job/],
+      [['fail', token, 30_000, job.id, '', 'timeout'], /the job has no time limit/],
+    ];
+    for (const [args, why] of refusals) expect(await call(...args)).toMatch(why);
+    for (const command of ['hold', 'release'])
+      expect(await call(command, 'the-token-of-another', 30_000, job.id)).toEqual(['lost']);
+    // A call whose reply was lost is sent again.
+    for (let i = 0; i < 2; i++)
+      expect(await call('log', token, 30_000, job.id, 1, 'one', 'two')).toEqual(['ok']);
+    // The follower of the queue learns of the lines from an event. Otherwise, it finds them two seconds later.
+    const entries = await headway.connection.xrevrange('{headway}:scripted:events', '+', '-', 'COUNT', 100);
+    expect(entries.filter(([, fields]) => fields.includes('log'))).toMatchObject([
+      [expect.any(String), ['event', 'log', 'jobId', job.id]],
+    ]);
+    expect(await call('complete', token, 30_000, job.id, '[]')).toEqual(['completed']);
+    expect(await call('complete', token, 30_000, job.id, '[]')).toEqual(['lost']);
+    await stream.ended;
+    expect(stream.names()).toEqual(['waiting', 'active', 'log', 'log', 'completed']);
+    expect(stream.events.at(-1)!.data.result).toEqual([]);
+    expect(await call('take', token, 30_000)).toEqual(['none', '5000']);
+  });
+
+  describe.skipIf(process.env.WITHOUT_CELERY)('a worker in Python', () => {
+    workerContract(() => ({
+      headway,
+      start: () =>
+        runCommand('exec /usr/bin/python3 test/support/scripted-worker/worker.py examples/python-worker', {
+          REDIS_URL: headway.env.REDIS_URL!,
+        }),
+    }));
   });
 
   it('progress continues, and never goes back, when the queue follower is killed and Redis restarts', async () => {

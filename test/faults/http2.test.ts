@@ -1,34 +1,38 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, renameSync } from 'node:fs';
 import { type ClientHttp2Session, connect, constants } from 'node:http2';
 import { request } from 'node:https';
+import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createAuthority } from '../support/certificates.js';
+import { type Certificate, createAuthority } from '../support/certificates.js';
 import { CliUser } from '../support/cli.js';
 import type { StartedJob } from '../support/client.js';
 import { ADMIN_TOKEN } from '../support/dashboard.js';
-import { connectH2, openH2Stream, requestH2 } from '../support/h2-viewer.js';
+import { connectH2, openH2Stream, requestH2, seen, watchH2 } from '../support/h2-viewer.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
+import { startApi, temporaryFolder } from '../support/processes.js';
+import { Scrape } from '../support/prometheus.js';
 import { openToAll } from '../support/rules.js';
 import { until } from '../support/until.js';
 
 /** Streams that one caller may have. */
 const STREAMS = 20;
 const MiB = 1024 * 1024;
+const NAMES = 'DNS:localhost,IP:127.0.0.1';
 
 const residentBytes = (pid: number): number =>
   1024 * Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
 
 describe('an API that serves HTTP/2 itself', () => {
   let headway: Headway;
-  let ca: string;
+  const authority = createAuthority();
+  const { ca } = authority;
   const open: Array<() => void> = [];
   beforeAll(async () => {
-    const authority = createAuthority();
-    const { cert, key } = authority.certify('DNS:localhost,IP:127.0.0.1');
-    ca = authority.ca;
+    const { cert, key } = authority.certify(NAMES);
     headway = await startHeadway({
       appendOnly: true,
       env: {
@@ -205,6 +209,76 @@ describe('an API that serves HTTP/2 itself', () => {
     // Each of them would have 30 MB in memory.
     expect(residentBytes(child.pid!) - before).toBeLessThan(100 * MiB);
   });
+
+  it('works with several processes, which all use a renewed certificate and send GOAWAY before they are replaced', async () => {
+    const folder = temporaryFolder();
+    const [TLS_CERT, TLS_KEY] = [join(folder, 'tls.crt'), join(folder, 'tls.key')];
+    const install = ({ cert, key }: Certificate): string => {
+      for (const [from, to] of [
+        [cert, TLS_CERT],
+        [key, TLS_KEY],
+      ] as const) {
+        copyFileSync(from, `${to}.new`);
+        renameSync(`${to}.new`, to);
+      }
+      return new X509Certificate(readFileSync(cert)).serialNumber;
+    };
+    const first = install(authority.certify(NAMES));
+    const api = await startApi({ ...headway.env, TLS_CERT, TLS_KEY, API_PROCESSES: '2', LOG_LEVEL: 'info' });
+    open.push(() => void api.kill());
+    const viewers = Array.from({ length: 4 }, () => watchH2(api.url, '/stream?channel=public.renewed'));
+    open.push(...viewers.map(({ close }) => close));
+    await until('both processes have viewers', async () => {
+      const scrape = await Scrape.of(api.metrics);
+      const numbers = ['1', '2'].map((process) => scrape.value('headway_stream_viewers', { process }) ?? 0);
+      return Math.min(...numbers) > 0 && numbers.reduce((sum, number) => sum + number) === viewers.length;
+    });
+    /** The certificates of connections to both processes, with either protocol. */
+    const serials = async (): Promise<string[]> => {
+      const tls = { host: '127.0.0.1', port: Number(new URL(api.url).port), ca: readFileSync(ca) };
+      return Promise.all(
+        ['h2', 'http/1.1', 'h2', 'http/1.1'].map(async (protocol) => {
+          const socket = connectTls({ ...tls, ALPNProtocols: [protocol] });
+          await once(socket, 'secureConnect');
+          expect(socket.alpnProtocol).toBe(protocol);
+          const { serialNumber } = socket.getPeerCertificate();
+          socket.destroy();
+          return serialNumber;
+        }),
+      );
+    };
+    expect(await serials()).toEqual(Array(4).fill(first));
+    const renewed = install(authority.certify(NAMES));
+    const users = (): number => api.output().match(/"msg":"using the new certificate"/g)?.length ?? 0;
+    await until('both processes use it', () => users() === 2);
+    expect(await serials()).toEqual(Array(4).fill(renewed));
+
+    const sessions = await Promise.all([connectH2(api.url), connectH2(api.url)]);
+    open.push(...sessions.map((session) => () => session.destroy()));
+    const left = sessions.map(async (session) => {
+      const stream = await openH2Stream(session, '/stream?channel=public.renewed');
+      const [code] = await once(session, 'goaway');
+      // The stream goes on until it is told when to come back.
+      const isOpen = !stream.stream.closed;
+      await stream.ended;
+      return [code, isOpen, stream.stream.rstCode, stream.retry() !== undefined];
+    });
+    await publish(sessions[0]!, 'public.renewed', 'before');
+    await Promise.all(viewers.map((viewer) => seen(viewer, 'before')));
+    api.child.kill('SIGHUP');
+    for (const how of await Promise.all(left)) expect(how).toEqual([0, true, 0, true]);
+    await until('both are replaced', () => api.output().includes('all processes are replaced'));
+    await until('the viewers are back', () => viewers.every(({ opened }) => opened() > 1));
+    const session = await connectH2(api.url);
+    open.push(() => session.destroy());
+    await publish(session, 'public.renewed', 'after');
+    await Promise.all(viewers.map((viewer) => seen(viewer, 'after')));
+    expect(viewers.map(({ data }) => data)).toEqual(Array(4).fill(['before', 'after']));
+    expect(await serials()).toEqual(Array(4).fill(renewed));
+    await api.stop();
+    expect(api.child.exitCode).toBe(0);
+    expect(api.output()).not.toMatch(/"level":(50|60)|Warning/);
+  }, 60_000);
 
   it('ends the streams of a connection one after another when it stops', async () => {
     const { api, connection } = headway;

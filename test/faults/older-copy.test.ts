@@ -1,9 +1,11 @@
 import type { Redis } from 'ioredis';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createBatcher } from '../../src/shared/channel/batch.js';
 import { frameId } from '../../src/shared/channel/frame.js';
-import { channelKeys } from '../../src/shared/channel/keys.js';
+import { channelKeys, jobChannel } from '../../src/shared/channel/keys.js';
+import { derivedJobId, newJobId } from '../../src/shared/jobs/queues.js';
 import { createKeyspace } from '../../src/shared/keyspace.js';
+import { createLostJobEnder } from '../../src/shared/lifecycle/lost-jobs.js';
 import { untilTaken } from '../../src/shared/redis/until-taken.js';
 import { openChannels, plainRedis, Viewer } from '../support/channel.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
@@ -146,3 +148,61 @@ describe.each(publishers)(
     });
   },
 );
+
+describe('P2: a watched job that Redis has lost with its channel', () => {
+  const GRACE_MS = 300;
+  let redis: TestRedis;
+  let channels: ReturnType<typeof openChannels>;
+  let endLost: ReturnType<typeof createLostJobEnder>;
+  beforeAll(async () => {
+    redis = await startRedis();
+    channels = openChannels(redis.url);
+    endLost = createLostJobEnder(channels.hub, channels.publisher, channels.redis, GRACE_MS);
+  });
+  afterAll(async () => {
+    channels.close();
+    await redis.stop();
+  });
+  const watch = (jobId: string, stays = false): Viewer => {
+    const viewer = new Viewer();
+    viewer.subscription = channels.hub.subscribe(jobChannel(jobId), viewer, { stays });
+    return viewer;
+  };
+
+  it('ends as a removed one, once, however many processes notice it', async () => {
+    for (const jobId of [newJobId('work'), derivedJobId('work', 'a key')]) {
+      const viewers = [watch(jobId), watch(jobId)];
+      await Promise.all([endLost(jobId), endLost(jobId)]);
+      await until('the viewers have the end', () => viewers.every(({ ended }) => ended));
+      for (const viewer of viewers) {
+        expect(viewer.events()).toEqual(['cancelled']);
+        expect(viewer.data()).toMatchObject([{ jobId, attempt: 0, reason: 'removed' }]);
+      }
+    }
+  });
+
+  it('does not end while its parent or its schedule may start it again under the same id', async () => {
+    const child = `work.${'0a'.repeat(16)}`;
+    const viewer = watch(child);
+    const began = performance.now();
+    await until('the viewer has the end', async () => {
+      await endLost(child);
+      return viewer.ended;
+    });
+    expect(performance.now() - began).toBeGreaterThan(GRACE_MS);
+    expect(viewer.events()).toEqual(['cancelled']);
+  });
+
+  it('only ends its streams if they have seen the end: then it has expired', async () => {
+    const jobId = newJobId('work');
+    const viewer = watch(jobId, true);
+    const data = { jobId, attempt: 1, at: 1 };
+    await channels.publisher.publish(jobChannel(jobId), { event: 'completed', data, end: true });
+    await until('the viewer has the end', () => viewer.offsets.length === 1);
+    await channels.redis.del(...channelKeys(createKeyspace('test'), jobChannel(jobId)));
+    await endLost(jobId);
+    expect(viewer.ended).toBe(true);
+    expect(viewer.events()).toEqual(['completed']);
+    expect(await channels.redis.exists(channelKeys(createKeyspace('test'), jobChannel(jobId))[0])).toBe(0);
+  });
+});

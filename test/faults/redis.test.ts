@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { StartedJob } from '../support/client.js';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
 import { startWorker } from '../support/processes.js';
 import { randomOfTest } from '../support/random-of-test.js';
-import { openStream } from '../support/sse.js';
+import { openStream, type ReceivedEvent } from '../support/sse.js';
 import { until } from '../support/until.js';
 
 describe('when Redis becomes unavailable', () => {
@@ -64,6 +65,50 @@ describe('when Redis becomes unavailable', () => {
       'completed',
     ]);
     expect(stream.events.map(({ data }) => data.percent).filter(Boolean)).toEqual([40, 60]);
+  });
+
+  it('jobs that Redis has lost together with their channels end for their viewers (restart on an older copy)', async () => {
+    const { connection, client, redis } = headway;
+    const restore = redis.keepCopy();
+    const active = await client.start('steered', { turns: 'lost' });
+    const waiting = await client.start('steps', { count: 1, intervalMs: 1 }, { delayMs: 600_000 });
+    const watch = (job: StartedJob, lastEventId?: string, query = '') =>
+      openStream(client.events(job) + query, { token: job.token, lastEventId });
+    const streams = await Promise.all([
+      watch(active),
+      watch(active),
+      watch(waiting),
+      watch(waiting, undefined, '?retries=follow'),
+    ]);
+    await connection.lpush('lost', '40');
+    await Promise.all(streams.map((stream, i) => stream.waitFor(i < 2 ? 'progress' : 'delayed')));
+    await redis.kill('SIGKILL');
+    restore();
+    await redis.restart();
+    const isEnd = ({ event }: ReceivedEvent): boolean => ['completed', 'failed', 'cancelled'].includes(event);
+    for (const stream of streams) {
+      await stream.waitFor(isEnd);
+      expect(stream.events.slice(-2)).toMatchObject([
+        { event: 'reset' },
+        { event: 'cancelled', data: { reason: 'removed' } },
+      ]);
+    }
+    // Whoever comes back has seen the end, or gets it.
+    await streams[0]!.ended;
+    expect((await watch(active, streams[0]!.events.at(-1)!.id)).status).toBe(204);
+    const late = await watch(waiting);
+    await late.ended;
+    expect(late.names()).toEqual(['cancelled']);
+    // The worker still runs the job. What it reports comes after the end.
+    for (const turn of ['log too late', '60', 'end']) await connection.lpush('lost', turn);
+    const next = await client.start('steered', { turns: 'next' });
+    await connection.lpush('next', 'end');
+    const last = await watch(next);
+    await last.ended;
+    expect(last.names().at(-1)).toBe('completed');
+    for (const stream of streams) expect(stream.events.filter(isEnd)).toHaveLength(1);
+    expect(streams[3]!.events.at(-1)!.event).toBe('cancelled');
+    for (const stream of streams) stream.close();
   });
 
   it('requests get 503 with a problem, and succeed as soon as Redis is back', async () => {

@@ -11,6 +11,7 @@ import {
   defineJob,
   type Headway,
   HeadwayError,
+  type HeadwayOptions,
   type JobEvent,
   type ListOptions,
 } from '../../src/api/headway.js';
@@ -431,7 +432,7 @@ describe('Headway embedded in an Express application', () => {
     expect((await call(`${url}/v1/channels/closed`, 'POST', undefined, { data: 1 })).status).toBe(401);
   });
 
-  it.each([
+  it.each<[string, HeadwayOptions, string]>([
     ['an invalid job definition', { jobs: [{ name: 'x' } as never] }, 'jobs[0] must be a job definition'],
     ['two jobs with one name', { jobs: [greet, { ...greet }] }, 'two jobs are named "greet"'],
     [

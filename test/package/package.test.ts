@@ -106,6 +106,16 @@ export async function add(): Promise<number> {
   return (await (await client.startJob('add', { a: 1 })).result()).sum;
 }
 `;
+/** A server that starts jobs by name. */
+const IN_PROCESS = `
+import { createHeadway } from 'headway-jobs/server';
+import { visit } from './jobs.js';
+
+const own = await createHeadway({ jobs: [visit] });
+await own.startJob('visit', { cities: ['Oslo'] });
+const others = await createHeadway({ jobs: [visit, './jobs'] });
+await others.startJob('visit', { cities: ['Oslo'] });
+`;
 /** A job with type errors. */
 const WRONG = `
 import { defineJob, type JobContext } from 'headway-jobs';
@@ -263,7 +273,8 @@ console.log(JSON.stringify({
     mkdirSync(folder);
     writeFileSync(join(folder, 'jobs.ts'), block('typed-jobs'));
     writeFileSync(join(folder, 'page.ts'), block('typed-page'));
-    const editor = openEditor(folder, 'page.ts');
+    writeFileSync(join(folder, 'server.ts'), IN_PROCESS);
+    const editor = openEditor(folder, 'page.ts', 'server.ts');
     const inPage = (text: string, name: string) => editor.quickInfo('page.ts', text, name);
     expect(editor.completions('page.ts', "startJob('")).toEqual(['visit']);
     const start = inPage('client.startJob(', 'startJob');
@@ -275,6 +286,12 @@ console.log(JSON.stringify({
     expect(result.documentation).toMatch(/^Waits for the job's end and returns its result/);
     expect(result.type).toMatch(/Promise<\{\n\s+visited: number;\n\s+home: string;\n\}>$/);
     expect(editor.completions('page.ts', 'data.data.')).toEqual(['at', 'city']);
+    expect(editor.completions('server.ts', "own.startJob('")).toEqual(['visit']);
+    expect(editor.completions('server.ts', "others.startJob('")).toEqual(['visit']);
+    const inServer = editor.quickInfo('server.ts', "own.startJob('visit'", 'startJob');
+    expect(inServer.documentation).toMatch(/^Starts a job\. Resolves when/);
+    expect(inServer.type).toContain('data: {\n    cities: string[];\n}');
+    expect(inServer.type).toMatch(/Promise<StartedJob<\{\n\s+visited: number;\n\s+home: string;\n\}, /);
     const inJobs = (text: string, name: string) => editor.quickInfo('jobs.ts', text, name);
     expect(inJobs('events: {', 'events').documentation).toMatch(/^The schemas of the custom events/);
     expect(inJobs('ctx.emit(', 'emit').documentation).toMatch(/^Sends a custom event/);

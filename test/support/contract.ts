@@ -8,6 +8,7 @@ export interface ContractOperation {
   id: string;
   method: string;
   path: string;
+  description?: string;
   parameters: Array<{ name: string; in: string; required?: boolean; schema: Json }>;
   requestBody?: { required: boolean; content: Record<string, { schema: Json }> };
   responses: Record<
@@ -15,6 +16,7 @@ export interface ContractOperation {
     { headers?: Record<string, Json>; content?: Record<string, { schema: Json; example?: unknown }> }
   >;
   events?: Record<string, { $ref: string }>;
+  customEvents?: Record<string, { $ref: string }>;
 }
 
 /** An OpenAPI document, against which requests and responses are checked. */
@@ -75,6 +77,7 @@ export class Contract {
         this.resolve(parameter),
       ) as never,
       events: operation['x-events'] as never,
+      customEvents: operation['x-custom-events'] as never,
     };
   }
 

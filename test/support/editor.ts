@@ -13,8 +13,8 @@ export interface Editor {
   completions(file: string, text: string): string[];
 }
 
-/** Opens a folder with the language service that editors use. @param main the file that imports the others */
-export function openEditor(folder: string, main: string): Editor {
+/** Opens a folder with the language service that editors use. @param mains the files that import the others */
+export function openEditor(folder: string, ...mains: string[]): Editor {
   const service = ts.createLanguageService({
     getCompilationSettings: () => ({
       target: ts.ScriptTarget.ES2022,
@@ -23,7 +23,7 @@ export function openEditor(folder: string, main: string): Editor {
       skipLibCheck: true,
       types: [],
     }),
-    getScriptFileNames: () => [join(folder, main)],
+    getScriptFileNames: () => mains.map((file) => join(folder, file)),
     getScriptVersion: () => '1',
     getScriptSnapshot: (path) => ts.ScriptSnapshot.fromString(readFileSync(path, 'utf8')),
     getCurrentDirectory: () => folder,

@@ -1,4 +1,3 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { z } from 'zod';
 import { HeadwayError } from '../../shared/errors.js';
 import type { JobDefinition } from '../../shared/jobs/definition.js';
@@ -7,14 +6,7 @@ import { kindName } from '../../shared/jobs/kind.js';
 import type { optionsSchema } from '../../shared/jobs/options.js';
 import { meantJobId } from '../../shared/jobs/queues.js';
 import type { JobState } from '../../shared/jobs/states.js';
-import type {
-  CarriedTypes,
-  EventSchemas,
-  EventValues,
-  JobInput,
-  JobResult,
-  NoEvents,
-} from '../../shared/jobs/types.js';
+import type { CarriedTypes, NoEvents } from '../../shared/jobs/types.js';
 import { isRedisFault } from '../../shared/redis/faults.js';
 import { jobNotFound } from '../auth/access.js';
 import { userClaims } from '../auth/claims.js';
@@ -27,6 +19,7 @@ import type { AcceptedJob } from '../jobs/answers.js';
 import { parseListQuery } from '../jobs/list-query.js';
 import type { Callers } from '../limits/caller.js';
 import type { OpenJobChannel } from '../stream/job-channel.js';
+import type { EventsOf, JobList, NameOf, ResultOf, StartArguments } from './kinds.js';
 import { headwayClosed, type LocalViewers } from './viewer.js';
 
 /** A user of the application: the `sub` and the `tenant` of the user's tokens. */
@@ -122,20 +115,20 @@ export interface JobNow<R = unknown> {
 
 /**
  * Jobs, from the code of the application. The calls do what the HTTP API does for a caller with full access, with the same
- * checks, and throw a `HeadwayError` with its `code`.
+ * checks, and throw a `HeadwayError` with its `code`. `J` is the list of the application's `jobs`, which types starts by name.
  */
-export interface HeadwayJobs {
+export interface HeadwayJobs<J extends JobList = JobList> {
   /**
    * Starts a job. Resolves when the job is stored.
-   * @param job the definition, which types the data, result and custom events, or the name of the kind
+   * @param job the definition or the name of the kind, which type the data, result and custom events. A name that is not in the
+   *   application's `jobs` compiles only if they contain a folder of job files.
+   * @param start the data of the job, checked against the `input` schema of the kind, and options
    * @throws HeadwayError such as `unknown-job`, `invalid-data` (with `errors`), `limit-exceeded`, `quota-exceeded`, `unavailable`
    */
-  startJob(job: string, data?: unknown, options?: StartOptions): Promise<StartedJob>;
-  startJob<I extends StandardSchemaV1, O extends StandardSchemaV1, E extends EventSchemas>(
-    job: JobDefinition<I, O, E>,
-    data: JobInput<I>,
-    options?: StartOptions,
-  ): Promise<StartedJob<JobResult<O>, EventValues<E>>>;
+  startJob<K extends NameOf<J> | JobDefinition>(
+    job: K,
+    ...start: StartArguments<J, K, StartOptions>
+  ): Promise<StartedJob<ResultOf<J, K>, EventsOf<J, K>>>;
   /**
    * Yields the events of a job, those so far first, each once, until the job ends. It continues after an outage of Redis.
    * @throws HeadwayError `not-found`, `gone`, `unavailable` (also when Headway is closed); the reason of the signal

@@ -25,6 +25,10 @@ const definitions = named(
           .describe(
             'JSON Schemas that the data must match too: of callers who are not signed in (defaults to `signedIn`), and of signed-in callers who are not admins',
           ),
+        events: z
+          .record(z.string(), z.record(z.string(), z.unknown()).nullable())
+          .optional()
+          .describe('JSON Schemas of the values of its custom events, by event name, if it declares them'),
         stages: z.array(z.string()).optional(),
         queue: z.string().describe('The BullMQ queue of this kind'),
         paused: z.boolean(),
@@ -76,7 +80,14 @@ export const definitionOperations: Operation[] = [
         description: 'All kinds of job, sorted by name',
         content: json(definitions, {
           definitions: [
-            { name: 'steps', input: { type: 'object' }, queue: 'steps', paused: false, startable: true },
+            {
+              name: 'visit',
+              input: { type: 'object' },
+              events: { arrived: { type: 'object', properties: { city: { type: 'string' } } } },
+              queue: 'visit',
+              paused: false,
+              startable: true,
+            },
           ],
         }),
       },

@@ -1,12 +1,12 @@
 import type { Registry } from '../../shared/jobs/registry.js';
 import { channelOperations } from './channels.js';
-import { namedSchemas } from './components.js';
+import { namedSchemas, refTo } from './components.js';
 import { definitionOperations } from './definitions.js';
 import { fileOperations } from './files.js';
 import { jobOperations } from './jobs.js';
 import type { JsonSchema } from './json-schema.js';
 import { keyOperations } from './keys.js';
-import { kindSchemas } from './kinds.js';
+import { eventsOf, kindSchemas, openKinds } from './kinds.js';
 import { type Operation, operationObject } from './operation.js';
 import { parameters, responseHeaders } from './parameters.js';
 import { scheduleOperations } from './schedules.js';
@@ -57,7 +57,7 @@ export async function openApiDocument(registry: Registry, base: string): Promise
     },
     servers: [{ url: base || '/' }],
     tags: [...new Set([...operations.map(({ tag }) => tag), 'Webhooks'])].map((name) => ({ name })),
-    paths: pathsOf(operations),
+    paths: pathsOf(operations.map(withCustomEvents(registry))),
     webhooks,
     components: {
       schemas: await schemasOf(registry),
@@ -76,6 +76,24 @@ const linksAt = (value: object, base: string): object =>
   Object.fromEntries(
     Object.entries(value).map(([name, link]) => [name, String(link).startsWith('/v1/') ? base + link : link]),
   );
+
+/** Returns a function that adds the custom events that kinds of job declare to the operations that stream them. */
+function withCustomEvents(registry: Registry): (operation: Operation) => Operation {
+  const kinds = openKinds(registry).filter(({ events }) => events);
+  const listed = kinds.map(({ name, events = {} }) => {
+    const names = Object.keys(events).map((event) => `\`${event}\``);
+    return `\`${name}\`: ${names.join(', ')} (\`${eventsOf(name)}\`)`;
+  });
+  const customEvents = Object.fromEntries(kinds.map(({ name }) => [name, refTo(eventsOf(name))]));
+  return (operation) =>
+    kinds.length > 0 && operation.events?.['*']
+      ? {
+          ...operation,
+          customEvents,
+          description: `${operation.description}\n\nCustom events that the kinds of job declare, with the schema of their values:\n\n- ${listed.join('\n- ')}`,
+        }
+      : operation;
+}
 
 function pathsOf(all: Operation[]): Record<string, Record<string, unknown>> {
   const paths: Record<string, Record<string, unknown>> = {};

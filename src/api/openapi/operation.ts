@@ -62,6 +62,8 @@ interface OperationBase {
   errors?: ErrorCode[];
   /** The events of its stream, by name, with the schemas of their data. */
   events?: Record<string, JsonSchema>;
+  /** The schemas of the custom events that kinds of job declare, by the name of the kind. */
+  customEvents?: Record<string, JsonSchema>;
 }
 
 /** Returns the content of a JSON body. */
@@ -78,7 +80,18 @@ export const isStream = ({ answers }: Operation): boolean =>
 
 /** Returns the Operation Object of OpenAPI. */
 export function operationObject(operation: Operation): Record<string, unknown> {
-  const { id, tag, summary, description, access, parameters = [], body, answers, events } = operation;
+  const {
+    id,
+    tag,
+    summary,
+    description,
+    access,
+    parameters = [],
+    body,
+    answers,
+    events,
+    customEvents,
+  } = operation;
   return {
     operationId: id,
     tags: [tag],
@@ -92,6 +105,7 @@ export function operationObject(operation: Operation): Record<string, unknown> {
       ...problems(codesOf(operation)),
     },
     ...(events ? { 'x-events': events } : {}),
+    ...(customEvents ? { 'x-custom-events': customEvents } : {}),
   };
 }
 

@@ -10,6 +10,7 @@ import { serverNow } from '../../shared/redis/server-clock.js';
 import { serverRun } from '../../shared/redis/server-run.js';
 import { QueuePace } from './pace.js';
 import { type Position, type PositionReader, WINDOW } from './read.js';
+import type { UsualPace, UsualPaceReader } from './usual-pace.js';
 import { type ShownPosition, shownPosition } from './view.js';
 
 /** How often the queues of watched jobs are looked at, in ms. */
@@ -31,6 +32,7 @@ export interface AnnouncerOptions {
   /** The names of the channels that have viewers in this process. */
   channels: () => Iterable<string>;
   readPositions: PositionReader;
+  readUsualPace: UsualPaceReader;
   readPublished: PublishedStateReader;
   publisher: Publisher;
   redis: RedisClient;
@@ -56,7 +58,7 @@ interface Announced {
  * channel accepts a change only from one that knows what was published before.
  */
 export function announcePositions(options: AnnouncerOptions): Service {
-  const { channels, readPositions, readPublished, publisher, redis, paces, log } = options;
+  const { channels, readPositions, readUsualPace, readPublished, publisher, redis, paces, log } = options;
   const announced = new Map<string, Announced>();
   /** The jobs that waited at the last look. Of a job that waits for a moment only, nothing is published. */
   let waiting = new Set<string>();
@@ -89,6 +91,7 @@ export function announcePositions(options: AnnouncerOptions): Service {
   /** @param waitingNow gets the jobs that wait */
   async function checkQueue(queue: string, jobIds: string[], waitingNow: Set<string>): Promise<void> {
     const positions = await readPositions(queue, jobIds);
+    const usual = positions.size === 0 ? undefined : await readUsualPace(queue);
     const now = performance.now();
     if (positions.size === 0) paces.delete(queue);
     else {
@@ -102,24 +105,24 @@ export function announcePositions(options: AnnouncerOptions): Service {
     for (const jobId of positions.keys()) waitingNow.add(jobId);
     const due = [...positions]
       .filter(([jobId]) => waiting.has(jobId))
-      .filter(([jobId, position]) => isDue(announced.get(jobId), position, beginOf(queue, position)))
+      .filter(([jobId, position]) => isDue(announced.get(jobId), position, beginOf(queue, position, usual)))
       .sort(([, a], [, b]) => a.before - b.before)
       .slice(0, AT_ONCE);
-    await Promise.all(due.map(([jobId, position]) => announce(jobId, position)));
+    await Promise.all(due.map(([jobId, position]) => announce(jobId, position, usual)));
     for (const [jobId, { before }] of positions) {
       if (before === WINDOW && announced.has(jobId)) resting.set(jobId, now + FAR_MS);
     }
   }
 
-  function beginOf(queue: string, position: Position): number | undefined {
-    const ms = paces.get(queue)?.beginsIn(position);
+  function beginOf(queue: string, position: Position, usual: UsualPace | undefined): number | undefined {
+    const ms = paces.get(queue)?.beginsIn(position, usual);
     return ms === undefined ? undefined : serverNow() + ms;
   }
 
-  async function announce(jobId: string, position: Position): Promise<void> {
+  async function announce(jobId: string, position: Position, usual: UsualPace | undefined): Promise<void> {
     const known = announced.get(jobId) ?? (await readAnnounced(jobId));
     if (!known) return leave(jobId);
-    const beginsAt = beginOf(requireAddress(jobId).queue, position);
+    const beginsAt = beginOf(requireAddress(jobId).queue, position, usual);
     announced.set(jobId, known);
     // Another process may have published it.
     if (!isDue(known, position, beginsAt)) return;

@@ -1,7 +1,8 @@
 import { addressOf } from '../../shared/jobs/queues.js';
 import type { JobSnapshot } from '../../shared/lifecycle/snapshot.js';
-import type { QueuePace } from './pace.js';
+import { QueuePace } from './pace.js';
 import { type Position, type PositionReader, WINDOW } from './read.js';
+import type { UsualPaceReader } from './usual-pace.js';
 
 /** A position as clients see it. */
 export interface ShownPosition {
@@ -19,15 +20,22 @@ export const shownPosition = ({ before }: Position, beginsInMs: number | undefin
 /** Returns the position of a job that waits in its queue; empty for any other job, and if it is unknown. */
 export type PositionView = (job: JobSnapshot) => Promise<ShownPosition>;
 
-/** @param paces how fast each queue takes its jobs, as far as that is known */
+/** Of a queue of which nothing has been seen. */
+const UNSEEN = new QueuePace();
+
+/** @param paces how fast each queue with watched jobs takes its jobs */
 export function createPositionView(
   readPositions: PositionReader,
+  readUsualPace: UsualPaceReader,
   paces: ReadonlyMap<string, QueuePace>,
 ): PositionView {
   return async ({ id, state, paused, noWorker, cancelAsked }) => {
     const queue = addressOf(id)?.queue;
     const waits = (state === 'waiting' || state === 'prioritized') && !paused && !noWorker && !cancelAsked;
-    const position = waits && queue !== undefined && (await readPositions(queue, [id])).get(id);
-    return position ? shownPosition(position, paces.get(queue ?? '')?.beginsIn(position)) : {};
+    if (!waits || queue === undefined) return {};
+    const position = (await readPositions(queue, [id])).get(id);
+    if (!position) return {};
+    const pace = paces.get(queue) ?? UNSEEN;
+    return shownPosition(position, pace.beginsIn(position, await readUsualPace(queue)));
   };
 }

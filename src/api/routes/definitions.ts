@@ -1,17 +1,18 @@
 import type { Queue } from 'bullmq';
 import { type Request, type Response, Router } from 'express';
 import { HeadwayError } from '../../shared/errors.js';
-import type { JobLimits } from '../../shared/jobs/definition.js';
 import type { OpenQueue, QueuePlan } from '../../shared/jobs/queues.js';
 import type { Registry } from '../../shared/jobs/registry.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import type { Access } from '../auth/access.js';
 import { methods } from '../http/problem.js';
 import { jsonSchemaOf } from '../openapi/json-schema.js';
+import { openKinds } from '../openapi/kinds.js';
 
-const limitSchemas = (limits: JobLimits): Record<string, unknown> =>
+/** Returns the JSON Schemas of schemas; `null` for a schema that has none. */
+const jsonSchemasOf = (schemas: object, side: 'input' | 'output'): Record<string, unknown> =>
   Object.fromEntries(
-    Object.entries(limits).map(([who, schema]) => [who, jsonSchemaOf(schema, 'input') ?? null]),
+    Object.entries(schemas).map(([key, schema]) => [key, jsonSchemaOf(schema, side) ?? null]),
   );
 
 export interface DefinitionRoutesOptions {
@@ -23,8 +24,8 @@ export interface DefinitionRoutesOptions {
 }
 
 /**
- * `/v1/definitions`: the kinds of job, with the JSON Schema of their data if the schema library supports it. Admins can
- * pause and resume them.
+ * `/v1/definitions`: the kinds of job, with the JSON Schemas of their data and custom events if the schema library supports
+ * it. Admins can pause and resume them.
  */
 export function definitionRoutes({
   registry,
@@ -33,17 +34,15 @@ export function definitionRoutes({
   keyspace,
   access,
 }: DefinitionRoutesOptions): Router {
-  const definitions = [...registry.values()]
-    .filter(({ internal }) => !internal)
-    .map(({ name, description, input, limits, stages }) => ({
-      name,
-      ...(description ? { description } : {}),
-      input: jsonSchemaOf(input, 'input') ?? null,
-      ...(limits ? { limits: limitSchemas(limits) } : {}),
-      ...(stages ? { stages: Object.keys(stages) } : {}),
-      queue: plan.of(name),
-    }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const definitions = openKinds(registry).map(({ name, description, input, limits, events, stages }) => ({
+    name,
+    ...(description ? { description } : {}),
+    input: jsonSchemaOf(input, 'input') ?? null,
+    ...(limits ? { limits: jsonSchemasOf(limits, 'input') } : {}),
+    ...(events ? { events: jsonSchemasOf(events, 'output') } : {}),
+    ...(stages ? { stages: Object.keys(stages) } : {}),
+    queue: plan.of(name),
+  }));
   const router = Router();
   router.route('/').all(methods('GET')).get(list);
   router.route('/:name/pause').all(methods('POST')).post(pauseKind);

@@ -27,6 +27,8 @@ export interface RemovedJobsOptions {
    */
   isFollowed?: (queue: string) => boolean;
   reconciler: Reconciler;
+  /** Called for a job that neither BullMQ nor a channel knows any more. */
+  onLost: (jobId: string) => Promise<void>;
   faults?: JobFaults;
   log: Logger;
 }
@@ -42,6 +44,7 @@ export function followRemovedJobs({
   keyspace,
   isFollowed = () => true,
   reconciler,
+  onLost,
   log,
   faults = createJobFaults(log),
 }: RemovedJobsOptions): Service {
@@ -80,9 +83,10 @@ export function followRemovedJobs({
     const latest = new Map(
       await Promise.all(queues.map(async (queue) => [queue, await latestOf(queue)] as const)),
     );
-    await faults.each('reconcile', removed, (jobId) => {
+    await faults.each('reconcile', removed, async (jobId) => {
       const hint = latest.get(requireAddress(jobId).queue)?.get(jobId)?.hint;
-      return reconciler.reconcile(jobId, hint ?? { event: 'removed' });
+      const { job, epoch } = await reconciler.reconcile(jobId, hint ?? { event: 'removed' });
+      if (!job && epoch === undefined) await onLost(jobId);
     });
     // Includes the jobs that could not be reconciled: the recheck of all watched jobs tries them again.
     for (const jobId of removed) handled.add(jobId);

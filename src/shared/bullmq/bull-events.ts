@@ -23,6 +23,8 @@ export interface LatestJobEvent {
   id: string;
   /** Whether the job's state has changed. */
   changed: boolean;
+  /** Whether the job has new lines in its log, from a worker in another language. */
+  lines?: boolean;
   /** Whether the newest event ends a run: progress must be published now instead of being held back. */
   ended: boolean;
   /** How the job ended, if it did. */
@@ -52,6 +54,10 @@ export function readBullEvents(queue: string, entries: BullEntry[]): Map<string,
       continue;
     }
     const job = eventOf(jobId, event.jobId);
+    if (event.event === 'log') {
+      job.lines = true;
+      continue;
+    }
     job.changed = true;
     job.ended = event.event !== 'active';
     // Earlier progress belongs to another attempt.

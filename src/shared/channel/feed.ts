@@ -53,6 +53,8 @@ export class Feed {
   private recent: Array<{ offset: number; frame: Buffer }> = [];
   private recentBytes = 0;
   private readonly ofJob: boolean;
+  /** See {@link ChannelHub.hasEnded}. */
+  hasEnded = false;
 
   constructor(
     readonly name: string,
@@ -103,6 +105,7 @@ export class Feed {
     if (this.latest && offset > this.latest.missed.offset) this.dropLatest();
     if (this.reads.size > 0) this.remember(offset, frame);
     const last = endsChannel(frame);
+    this.hasEnded = last;
     let written = 0;
     for (const subscription of this.subscriptions) {
       if (subscription.state !== LIVE || offset <= subscription.offset) continue;
@@ -181,6 +184,8 @@ export class Feed {
   /** Keeps a page that is up to date for further subscriptions. A channel that has ended may be reopened at any moment. */
   private keepLatest(page: Page): void {
     const { epoch, offset, end, more } = page.missed;
+    // Of a channel that has vanished, the newest event stays the newest.
+    if (page.missed !== NO_CHANNEL && !more) this.hasEnded = end !== undefined;
     const isUpToDate = !more && (this.epoch === '' || this.epoch === epoch) && offset >= this.offset;
     if (!isUpToDate || page.missed === NO_CHANNEL || end !== undefined || !page.hold()) return;
     this.dropLatest();

@@ -78,6 +78,11 @@ export class ChannelHub {
     return this.feeds.get(channelKeys(this.options.keyspace, channel)[0])?.isKnownOpen ?? false;
   }
 
+  /** Returns whether the newest event of a channel that was read here is its end. */
+  hasEnded(channel: string): boolean {
+    return this.feeds.get(channelKeys(this.options.keyspace, channel)[0])?.hasEnded ?? false;
+  }
+
   /** Ends the streams of a removed channel. Viewers that reconnect get an error response. */
   end(channel: string): void {
     const feed = this.feeds.get(channelKeys(this.options.keyspace, channel)[0]);

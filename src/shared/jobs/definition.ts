@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { ChildFailedError, PermanentError } from '../errors.js';
 import type { ResultFile, StoredFile } from '../files/contract.js';
 import type { EmittedEvent, EventSchemas, JobInput, JobResult, NoEvents } from './types.js';
 
@@ -210,8 +211,8 @@ export interface JobLimits {
   signedIn?: StandardSchemaV1;
 }
 
-/** The definition of a kind of job: the default export of a file in `src/worker/jobs` or in `JOBS_DIR`. */
-export interface JobDefinition<
+/** What the API and clients need to know of a kind of job. */
+export interface JobContract<
   I extends StandardSchemaV1 = StandardSchemaV1,
   O extends StandardSchemaV1 = StandardSchemaV1,
   E extends EventSchemas = EventSchemas,
@@ -236,13 +237,24 @@ export interface JobDefinition<
    * `events`, a job can send any event. A schema must not be asynchronous.
    */
   events?: E;
-  /** The stages in order, each with its weight, a positive number. */
-  stages?: Record<string, number>;
   defaults?: JobDefaults;
-  /** Only Headway starts such jobs: the kind is not listed and cannot be started over HTTP. */
-  internal?: boolean;
   /** The BullMQ queue. Defaults to `QUEUE_NAME`; if that is empty, to a queue with the name of the kind. */
   queue?: string;
+}
+
+/** The definition of a kind of job: the default export of a file in `src/worker/jobs` or in `JOBS_DIR`. */
+export interface JobDefinition<
+  I extends StandardSchemaV1 = StandardSchemaV1,
+  O extends StandardSchemaV1 = StandardSchemaV1,
+  E extends EventSchemas = EventSchemas,
+  N extends string = string,
+> extends JobContract<I, O, E, N> {
+  /** The stages in order, each with its weight, a positive number. */
+  stages?: Record<string, number>;
+  /** Only Headway starts such jobs: the kind is not listed and cannot be started over HTTP. */
+  internal?: boolean;
+  /** A worker of another program runs these jobs; Headway's workers do not take them. See {@link defineExternalJob}. */
+  external?: boolean;
   /** How many of these jobs a worker process runs at the same time. Defaults to `WORKER_CONCURRENCY`. */
   concurrency?: number;
   /** At most `max` jobs start within `perMs` ms, over all workers. */
@@ -277,5 +289,24 @@ export function defineJob<
   return definition;
 }
 
-export { ChildFailedError, PermanentError } from '../errors.js';
+/**
+ * Defines a kind of job that a worker of another program runs, such as one in Python or Go. The API validates the data, and the
+ * client is typed, as for any other kind.
+ */
+export function defineExternalJob<
+  I extends StandardSchemaV1,
+  O extends StandardSchemaV1,
+  E extends EventSchemas = NoEvents,
+  N extends string = string,
+>(contract: JobContract<I, O, E, N>): JobDefinition<I, O, E, N> {
+  return {
+    ...contract,
+    external: true,
+    run() {
+      throw new PermanentError(`"${contract.name}" is run by a worker of another program`);
+    },
+  };
+}
+
 export { fileId, resultFile } from '../files/reference.js';
+export { ChildFailedError, PermanentError };

@@ -34,6 +34,12 @@ const RANDOM_ID = new RegExp(
 /** Whether a job id was made by {@link newJobId}, so that no job had it before. Other ids may be used again. */
 export const isRandomId = (jobId: string): boolean => RANDOM_ID.test(jobId);
 
+/** The end of an id that {@link newJobId} or {@link derivedJobId} made. */
+const UUID = /\.[0-9a-f]{8}-[0-9a-f]{4}-[48][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Whether a job id was made for a caller who started the job. Parents and schedules make ids of other forms. */
+export const isIdOfStart = (jobId: string): boolean => UUID.test(jobId);
+
 /** Creates a job id from a seed. The same seed gives the same id. */
 export function derivedJobId(queue: string, seed: string): string {
   const bytes = createHash('sha256').update(seed).digest().subarray(0, 16);
@@ -137,14 +143,15 @@ export interface QueuePlan {
 /**
  * Assigns each kind of job to a queue: the queue that its definition names, else a queue with the name of the kind.
  * @param shared the queue for all kinds that name none and have no limits; "" for separate queues
- * @throws RegistryError for a kind with limits (`concurrency`, `rateLimit`) that would share its queue
+ * @throws RegistryError for a kind with limits (`concurrency`, `rateLimit`), or of another program, that would share its queue
  */
 export function planQueues(registry: Registry, shared: string): QueuePlan {
   const queues = new Map<string, JobDefinition[]>();
   const byKind = new Map<string, string>();
   for (const definition of registry.values()) {
-    const limited = definition.concurrency !== undefined || definition.rateLimit !== undefined;
-    const queue = definition.queue ?? (shared && !limited ? shared : definition.name);
+    const { concurrency, rateLimit, external } = definition;
+    const isSeparate = concurrency !== undefined || rateLimit !== undefined || external;
+    const queue = definition.queue ?? (shared && !isSeparate ? shared : definition.name);
     byKind.set(definition.name, queue);
     queues.set(queue, [...(queues.get(queue) ?? []), definition]);
   }
@@ -154,6 +161,15 @@ export function planQueues(registry: Registry, shared: string): QueuePlan {
       const others = kinds.filter((kind) => kind !== limited).map(({ name }) => name);
       throw new RegistryError(
         `the job "${limited.name}" has a concurrency or rateLimit, which applies to a whole queue, but shares the queue "${queue}" with ${others.join(', ')}: give it a separate queue`,
+      );
+    }
+  }
+  for (const [queue, kinds] of queues) {
+    const external = kinds.find((kind) => kind.external);
+    const own = kinds.find((kind) => !kind.external);
+    if (external && own) {
+      throw new RegistryError(
+        `the job "${external.name}" is run by a worker of another program, which takes all jobs of a queue, but shares the queue "${queue}" with ${own.name}: give it a separate queue`,
       );
     }
   }

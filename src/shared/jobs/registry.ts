@@ -60,6 +60,7 @@ const definitionSchema = z
       })
       .optional(),
     internal: z.boolean().optional(),
+    external: z.boolean().optional(),
     queue: z
       .string()
       .regex(/^[A-Za-z0-9_-]{1,60}$/, 'must be 1 to 60 letters, digits, "_" or "-"')

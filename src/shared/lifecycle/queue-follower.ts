@@ -213,14 +213,14 @@ export function startQueueFollower({
     }
     const owners = await upToDate(
       queue,
-      latest.flatMap(([jobId, { changed }]) => (changed && !held.has(jobId) ? [jobId] : [])),
+      latest.flatMap(([jobId, { changed, lines }]) => (changed && !lines && !held.has(jobId) ? [jobId] : [])),
     );
     let round: Array<Pick<JobSnapshot, 'settings'> | undefined> | undefined = Array.from(
       owners.values(),
       (owner) => ({ settings: { owner } }),
     );
-    const changed = latest.flatMap(([jobId, { changed, hint, ended }]) => {
-      if (!changed || owners.has(jobId)) return [];
+    const changed = latest.flatMap(([jobId, { changed, lines, hint, ended }]) => {
+      if (!(changed || lines) || owners.has(jobId)) return [];
       const progress = ended ? remove(held, jobId) : undefined;
       const work = async (): Promise<void> => {
         const { job } = await reconciler.reconcile(jobId, hint, progress);

@@ -31,14 +31,14 @@ export function startRecheck(
   redis: RedisClient,
   reconciler: Reconciler,
   log: Logger,
-  onLost: (jobId: string) => void = () => {},
+  onLost: (jobId: string) => void | Promise<void> = () => {},
   faults: JobFaults = createJobFaults(log),
 ): Recheck {
   const queueRechecks = new Set<Promise<void>>();
 
   async function recheckJob(jobId: string): Promise<void> {
     const { job, epoch } = await reconciler.reconcile(jobId);
-    if (!job && epoch === undefined) onLost(jobId);
+    if (!job && epoch === undefined) await onLost(jobId);
   }
 
   async function recheck(queue?: string): Promise<void> {

@@ -203,7 +203,8 @@ function currentState(known: PublishedState | undefined, job: JobSnapshot): Tran
 
 /** Whether a run started and ended without being published, in a worker that knows only BullMQ. */
 function hasUnpublishedRun(published: PublishedState | undefined, job: JobSnapshot): boolean {
-  const run = job.state === 'completed' || (job.state === 'failed' && job.errorCode === undefined);
+  const isWithoutRun = job.errorCode === 'expired' || job.errorCode === 'stalled';
+  const run = job.state === 'completed' || (job.state === 'failed' && !isWithoutRun);
   return run && job.attempt > (published?.attempt ?? 0);
 }
 

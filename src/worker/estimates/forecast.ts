@@ -1,7 +1,5 @@
-import { MARKS, type PastRun } from './past-runs.js';
+import { FADING, MARKS, type PastRun } from '../../shared/estimates/past-runs.js';
 
-/** How much a run counts, compared with the next one: a new release may have changed how long a kind takes. */
-const FADING = 0.93;
 /** Sizes closer together than this (as logarithms) do not show how the time depends on the size. */
 const MIN_SIZE_STEP = 0.1;
 /** The range of the exponent with which the time grows with the size. */

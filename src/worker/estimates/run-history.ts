@@ -1,13 +1,11 @@
+import { KEPT_RUNS, type PastRun, packRun, parseRun, runsKey } from '../../shared/estimates/past-runs.js';
 import type { Keyspace } from '../../shared/keyspace.js';
 import type { Logger } from '../../shared/process/log.js';
 import type { RedisClient } from '../../shared/redis/client.js';
 import { scriptsOf } from '../../shared/redis/scripts.js';
 import { createForecast, type Forecast } from './forecast.js';
-import { type PastRun, packRun, parseRun } from './past-runs.js';
 import { estimateScripts } from './scripts.js';
 
-/** The number of runs that are kept of each kind. */
-const KEPT = 32;
 /** How long the runs of a kind are kept without a new one, in ms. */
 const KEEP_MS = 30 * 24 * 3_600_000;
 /** A shorter run needs no estimate, and its kind costs nothing here. */
@@ -75,10 +73,10 @@ export function createRunHistory(
     if (sent.length === 0) return;
     due = new Set();
     for (const { kind } of sent) kind.pending = [];
-    const keys = sent.map(({ name }) => `${keyspace.prefix}:{runs}:${name}`);
+    const keys = sent.map(({ name }) => runsKey(keyspace, name));
     const runs = sent.flatMap(({ runs }, i) => runs.flatMap((run) => [i + 1, packRun(run)]));
     try {
-      const lists = await scripts.noteRuns(keys.length, ...keys, KEPT, KEEP_MS, ...runs);
+      const lists = await scripts.noteRuns(keys.length, ...keys, KEPT_RUNS, KEEP_MS, ...runs);
       for (const [i, { kind }] of sent.entries()) {
         const kept = (lists[i] ?? []).flatMap((text) => parseRun(text) ?? []);
         // Completed while this call was under way.
@@ -120,6 +118,6 @@ const newKind = (): Kind => ({
 });
 
 function setRuns(kind: Kind, runs: PastRun[]): void {
-  kind.runs = runs.slice(0, KEPT);
+  kind.runs = runs.slice(0, KEPT_RUNS);
   kind.forecast = undefined;
 }

@@ -1,4 +1,4 @@
-import { MARKS, type PastRun } from './past-runs.js';
+import { MARKS, type PastRun } from '../../shared/estimates/past-runs.js';
 
 /** Records how one run proceeds. Times are in ms since its start. */
 export class RunRecord {

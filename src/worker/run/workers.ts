@@ -25,7 +25,7 @@ export interface ServedQueue {
 }
 
 /**
- * The queues that a process serves: those of the job types in `WORKER_JOBS`, or all.
+ * The queues that a process serves: those of the job types in `WORKER_JOBS`, or all that no other program serves.
  * @throws StartError for an unknown job type, or if only some job types of a queue are named
  */
 export function queuesToServe(plan: QueuePlan, registry: Registry, config: Config): ServedQueue[] {
@@ -37,12 +37,18 @@ export function queuesToServe(plan: QueuePlan, registry: Registry, config: Confi
 
 function namesToServe(plan: QueuePlan, registry: Registry, workerJobs: string): string[] {
   const wanted = workerJobs.split(',').flatMap((name) => name.trim() || []);
-  if (wanted.length === 0) return plan.names;
+  if (wanted.length === 0) {
+    return plan.names.filter((queue) => plan.kindsIn(queue).some(({ external }) => !external));
+  }
   const unknown = wanted.find((name) => !registry.has(name));
   if (unknown) {
     throw new StartError(
       `WORKER_JOBS: unknown job type "${unknown}". Known job types: ${[...registry.keys()].join(', ')}`,
     );
+  }
+  const elsewhere = wanted.find((name) => registry.get(name)?.external);
+  if (elsewhere) {
+    throw new StartError(`WORKER_JOBS: "${elsewhere}" is run by a worker of another program`);
   }
   const queues = [...new Set(wanted.map(plan.of))];
   for (const queue of queues) {

@@ -20,8 +20,8 @@ type Any = any;
 const standard = (more: object) => ({
   '~standard': { version: 1, vendor: 'mine', validate: (value: unknown) => ({ value }), ...more },
 });
-const own = (name: string, input: unknown, result: unknown = input) =>
-  [name, defineJob({ name, input, result, run: () => null } as never)] as const;
+const own = (name: string, input: unknown, result: unknown = input, more = {}) =>
+  [name, defineJob({ name, input, result, ...more, run: () => null } as never)] as const;
 const tree: z.ZodType = z.lazy(() => z.object({ leaves: z.array(tree) }));
 
 describe('the reference', () => {
@@ -51,6 +51,9 @@ describe('the reference', () => {
       ),
       own('tree', tree),
       own('dated', z.object({ at: z.date() })),
+      own('telling', z.object({}), z.object({ at: z.date(), big: z.bigint() }), {
+        events: { 'a:b': tree, a_b: standard({}), gone: z.object({ at: z.date() }) },
+      }),
     ]);
     document = JSON.parse(JSON.stringify(await openApiDocument(registry, '')));
     contract = new Contract(document);
@@ -128,6 +131,24 @@ describe('the reference', () => {
     expect(fits('tree.data', { leaves: [{ leaves: 1 }] })).toBe(false);
     expect(fits('dated.data', 'whatever')).toBe(true);
     expect(document.components.schemas['webhook.start']).toBeUndefined();
+  });
+
+  it('has the custom events that a kind declares, as they arrive in JSON', () => {
+    const values = { 'a:b': { leaves: [{ leaves: [] }] }, a_b: 1, gone: { at: '2030-01-01T00:00:00.000Z' } };
+    const schema = '#/components/schemas/telling.events';
+    expect(contract.mistakes(schema, values)).toEqual([]);
+    expect(contract.mistakes(schema, { ...values, 'a:b': { leaves: [{ leaves: 1 }] } })).not.toEqual([]);
+    expect(contract.mistakes(schema, { ...values, gone: { at: 1 } })).not.toEqual([]);
+    const result = '#/components/schemas/telling.result';
+    expect(contract.mistakes(result, { at: '2030-01-01T00:00:00.000Z', big: 'unknown' })).toEqual([]);
+    expect(contract.mistakes(result, { at: 1, big: 1 })).not.toEqual([]);
+    for (const id of ['watchJob', 'watchJobs']) {
+      const { customEvents, description } = contract.byId(id);
+      expect(customEvents).toEqual({ telling: { $ref: schema } });
+      expect(description).toContain('- `telling`: `a:b`, `a_b`, `gone` (`telling.events`)');
+    }
+    expect(contract.byId('watchChannels').customEvents).toBeUndefined();
+    expect(document.components.schemas['tree.events']).toBeUndefined();
   });
 
   it('is valid without any kind of job', async () => {

@@ -51,6 +51,19 @@ describe('the data of every event on a real stream matches its schema', () => {
     expect(stream.names()).toEqual(
       expect.arrayContaining(['delayed', 'retrying', 'child', 'partial', 'own.kind']),
     );
+
+    const { $ref } = contract.byId('watchJob').customEvents!['all-events']!;
+    const value = stream.events.find(({ event }) => event === 'own.kind')!.data.data;
+    expect(contract.mistakes(`${$ref}/properties/own.kind`, value)).toEqual([]);
+    expect(contract.mistakes(`${$ref}/properties/own.kind`, { ...value, of: 'text' })).not.toEqual([]);
+    const kinds = await (await fetch(`${headway.api.url}/v1/definitions`)).json();
+    const byName = new Map(kinds.definitions.map((kind: { name: string }) => [kind.name, kind]));
+    expect(byName.get('all-events')).toMatchObject({
+      events: {
+        'own.kind': { properties: { at: { type: 'string', format: 'date-time' } }, required: ['at'] },
+      },
+    });
+    expect(byName.get('holder')).not.toHaveProperty('events');
   });
 
   it('for failed and cancelled jobs', async () => {

@@ -1,9 +1,16 @@
 import { Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { QueuePace } from '../../../src/api/queue-positions/pace.js';
 import { createPositionReader, type Position, WINDOW } from '../../../src/api/queue-positions/read.js';
+import { createUsualPaceReader, usualPaceOf } from '../../../src/api/queue-positions/usual-pace.js';
+import { createPositionView } from '../../../src/api/queue-positions/view.js';
+import { createProcessPresence } from '../../../src/shared/dashboard/presence.js';
+import { defineJob } from '../../../src/shared/jobs/definition.js';
+import { planQueues } from '../../../src/shared/jobs/queues.js';
 import { createKeyspace } from '../../../src/shared/keyspace.js';
+import type { JobSnapshot } from '../../../src/shared/lifecycle/snapshot.js';
 import { openRedis, startRedis, type TestRedis } from '../../support/redis.js';
 
 const keyspace = createKeyspace('t');
@@ -84,6 +91,38 @@ describe('the positions of waiting jobs', () => {
     await redis.hset(`{t}:work:${idOf('last')}`, 'processedOn', '1');
     expect(await countBefore('last')).toEqual([undefined]);
   });
+
+  it('have a usual pace from the workers of the queue and the earlier runs of its only kind', async () => {
+    const kind = (name: string) => defineJob({ name, input: z.null(), result: z.null(), run: () => null });
+    const plan = planQueues(new Map(['work', 'other'].map((name) => [name, kind(name)])), '');
+    const readPace = (queue: string, kindsIn = plan.kindsIn) =>
+      createUsualPaceReader(redis, keyspace, { kindsIn })(queue);
+    expect(await readPace('work')).toBeUndefined();
+    await redis.lpush('t:{runs}:work', '[8000,0]', '[8000,0]', 'text');
+    const presence = createProcessPresence(redis, keyspace);
+    const worker = (id: string, more = {}) => ({ id, queues: [{ name: 'work', concurrency: 2 }], ...more });
+    for (const view of [
+      worker('1'),
+      worker('2'),
+      worker('3', { stopping: true }),
+      worker('4', { queues: [] }),
+    ]) {
+      await presence.beat(view as never);
+    }
+    expect(await readPace('work')).toEqual({ msPerJob: expect.closeTo(2000), slots: 4 });
+    expect(await readPace('none')).toBeUndefined();
+    // Which of the kinds wait is unknown.
+    expect(await readPace('work', () => [kind('work'), kind('other')])).toBeUndefined();
+    // It is known of a queue that nobody watches.
+    await add('a');
+    const reader = createPositionReader(redis, keyspace);
+    const view = createPositionView(reader, createUsualPaceReader(redis, keyspace, plan), new Map());
+    const waiting = { id: idOf('a'), state: 'waiting' } as JobSnapshot;
+    expect(await view(waiting)).toEqual({ position: 0, beginsInMs: 1600 });
+    // Another tool has replaced the list.
+    await redis.set('t:{runs}:other', 'text');
+    expect(await readPace('other')).toBeUndefined();
+  });
 });
 
 describe('the pace of a queue', () => {
@@ -110,6 +149,33 @@ describe('the pace of a queue', () => {
     }
     expect(pace.beginsIn(at(1))).toBeGreaterThan(90_000);
     expect(pace.beginsIn(at(1))).toBeLessThan(150_000);
+  });
+
+  it('begins with how long earlier runs took, as far as workers and a rate limit allow', () => {
+    const runs = [10_000, 20_000, 30_000].map((ms) => ({ ms, marks: [] }));
+    expect(usualPaceOf(runs, 1)!.msPerJob).toBeCloseTo(19_500, -3);
+    expect(usualPaceOf(runs, 4)!.msPerJob).toBeCloseTo(4900, -2);
+    expect(usualPaceOf(runs, 4, { max: 1, perMs: 60_000 })).toEqual({ msPerJob: 60_000, slots: 4 });
+    expect([usualPaceOf([], 4), usualPaceOf(runs, 0)]).toEqual([undefined, undefined]);
+
+    const usual = { msPerJob: 10_000, slots: 1 };
+    const pace = new QueuePace();
+    // The running job has half of its time left.
+    expect(pace.beginsIn(at(3), usual)).toBe(35_000);
+    expect(pace.beginsIn(at(3, true), usual)).toBeUndefined();
+    // It counts down until the running job is taken to be late.
+    for (let second = 0; second <= 20; second++) {
+      pace.add(new Map([['a', at(60)]]), 1000 * second - 60_000);
+      if (second === 2) expect(pace.beginsIn(at(0), usual)).toBeCloseTo(3000, -3);
+    }
+    expect(pace.beginsIn(at(0), usual)).toBeCloseTo(3000, -2);
+    // The queue is five times as fast.
+    for (let second = 0; second <= 200; second++) {
+      pace.add(new Map([['a', at(160 - Math.floor(second / 2))]]), 1000 * second);
+    }
+    const learned = pace.beginsIn(at(9), usual)!;
+    expect(learned).toBeGreaterThan(pace.beginsIn(at(9))!);
+    expect(learned).toBeLessThan(40_000);
   });
 
   it('says nothing of a queue that has stopped, and of jobs that are put in front', () => {

@@ -57,3 +57,9 @@ it('accepts any id of other tools, and skips ids that are too long for a request
   });
   expect(Object.keys(news)).toHaveLength(2);
 });
+
+it('notices new log lines, which change no state', () => {
+  expect(read(progress('7', 10), entry('log', '7'))).toMatchObject({
+    'steps..7': { changed: false, lines: true, ended: false, progress: { value: 10 } },
+  });
+});

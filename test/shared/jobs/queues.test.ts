@@ -166,6 +166,16 @@ describe('the plan of queues', () => {
     expect(['a', 'b', 'c', 'd'].map(plan.of)).toEqual(['all', 'media', 'c', 'd']);
   });
 
+  it('gives the kinds of another program a queue without other kinds', () => {
+    const external = { name: 'b', external: true };
+    expect(planQueues(registry({ name: 'a' }, external), 'all').of('b')).toBe('b');
+    expect(() =>
+      planQueues(registry({ name: 'a', queue: 'media' }, { ...external, queue: 'media' }), ''),
+    ).toThrow(
+      'the job "b" is run by a worker of another program, which takes all jobs of a queue, but shares the queue "media" with a',
+    );
+  });
+
   it('answers for unknown kinds and unknown queues', () => {
     expect(planQueues(registry({ name: 'a' }), '').of('x')).toBe('x');
     expect(planQueues(registry({ name: 'a' }), 'all').of('x')).toBe('all');

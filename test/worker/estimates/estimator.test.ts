@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { MARKS, type PastRun, packRun, parseRun } from '../../../src/shared/estimates/past-runs.js';
 import { Estimator } from '../../../src/worker/estimates/estimator.js';
 import { createForecast } from '../../../src/worker/estimates/forecast.js';
-import { MARKS, type PastRun, packRun, parseRun } from '../../../src/worker/estimates/past-runs.js';
 import { RunRecord } from '../../../src/worker/estimates/run-record.js';
 
 /** Returns what is kept of a run with a report every hundredth of its time. @param progress percent at a share of the time */

@@ -60,6 +60,9 @@ capabilities:
 - name: SHUTDOWN_GRACE_MS
   value: {{ .Values.shutdownGraceMs | int64 | quote }}
 {{- range $name, $value := .Values.settings }}
+{{- if has $name (list "TLS_CERT" "TLS_KEY") }}
+{{- fail (printf "settings.%s: the probes and the Ingress call the API over HTTP. Use TLS of the Ingress: ingress.tlsSecret" $name) }}
+{{- end }}
 - name: {{ $name }}
   value: {{ $value | toString | quote }}
 {{- end }}

@@ -127,7 +127,7 @@ export const jobEvents = {
       ...lifecycle,
       reason: z
         .enum(['requested', 'removed'])
-        .describe('`removed`: another tool removed the job from its queue'),
+        .describe('`removed`: another tool removed the job from its queue, or Redis has lost it'),
     }),
     end: true,
   },

@@ -1,4 +1,5 @@
-import { parseForeign } from '../../shared/jobs/foreign-json.js';
+import { parseForeign } from '../jobs/foreign-json.js';
+import type { Keyspace } from '../keyspace.js';
 
 /** What is kept of an earlier run of a kind, for estimates. */
 export interface PastRun {
@@ -12,6 +13,14 @@ export interface PastRun {
 
 /** Percentages whose times are kept. There are more at the beginning, where an estimate multiplies a small error. */
 export const MARKS = [1, 2, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100];
+
+/** How many runs are kept of each kind. */
+export const KEPT_RUNS = 32;
+/** How much a run counts, compared with the next one: a new release may have changed how long a kind takes. */
+export const FADING = 0.93;
+
+/** Returns the key of the list with the newest runs of a kind, newest first. */
+export const runsKey = ({ prefix }: Keyspace, kind: string): string => `${prefix}:{runs}:${kind}`;
 
 /** Marks are stored in thousandths. */
 const PARTS = 1000;
