@@ -10,6 +10,9 @@ const project = readJson('package.json');
 /** The folders of `dist` that the server's package contains. Its users install the packages of dist/node_modules. */
 const SERVER = ['api', 'client', 'programs', 'shared', 'web', 'worker'];
 
+/** How a module of the server reads the Lua scripts beside it. */
+const READS_LUA = 'luaBeside(import.meta.url)';
+
 /**
  * The folders in `packages` of the packages that programs import. In each are the manifest and the README. `packages/create`
  * has a third one: see scripts/lib/starter.mjs.
@@ -103,7 +106,25 @@ function typesOf(modules, found = new Set()) {
 
 function stageServer(target) {
   for (const folder of SERVER) copy(join(root, 'dist', folder), join(target, 'dist', folder), () => true);
+  for (const path of filesOf(join(target, 'dist'))) if (path.endsWith('/scripts.js')) inlineLua(path);
   cpSync(join(root, 'CHANGELOG.md'), join(target, 'CHANGELOG.md'));
+}
+
+/**
+ * Puts the Lua scripts beside a module into the module. Frameworks that copy what a server needs, such as Nuxt, find the
+ * files that code imports, and not those that it reads.
+ */
+function inlineLua(path) {
+  const code = readFileSync(path, 'utf8');
+  if (!code.includes(READS_LUA)) return;
+  const folder = join(dirname(path), 'scripts');
+  const scripts = Object.fromEntries(
+    readdirSync(folder).map((file) => [file.replace(/\.lua$/, ''), readFileSync(join(folder, file), 'utf8')]),
+  );
+  writeFileSync(
+    path,
+    code.replace(READS_LUA, () => `(name) => (${JSON.stringify(scripts)})[name]`),
+  );
 }
 
 /** Copies a folder without source maps. @param wanted whether a path in the folder is copied */

@@ -4,6 +4,7 @@ import { createLogger } from '../shared/process/log.js';
 import { basePathOf } from '../shared/process/public-url.js';
 import { inOneProcess, type LibraryOptions, librarySettings } from '../shared/process/settings.js';
 import { embed, type Handler } from './http/embed.js';
+import { type FetchHandler, fetchHandler } from './http/fetch.js';
 import type { HeadwayJobs } from './in-process/jobs.js';
 import type { JobList } from './in-process/kinds.js';
 import { builtInJobsDir, openService } from './service.js';
@@ -19,6 +20,7 @@ export { ConfigError } from '../shared/process/config.js';
 export { UnusableRedisError } from '../shared/redis/unusable.js';
 export { type Channels, connectChannels } from '../shared/runtime/channels.js';
 export { StartError } from '../shared/start-error.js';
+export type { FetchHandler, FetchOptions } from './http/fetch.js';
 export type {
   HeadwayJobs,
   JobNow,
@@ -51,6 +53,13 @@ export interface Headway<J extends JobList = JobList> extends HeadwayJobs<J> {
    */
   router: Handler;
   /**
+   * Answers a `Request` of the Fetch API with a `Response`, for route handlers of Next.js, SvelteKit, Hono and others. The
+   * paths are those of {@link router}, below `basePath` if the routes have one; any other path gets 404. Streams, uploads,
+   * cookies and `request.signal` work as over HTTP. Use {@link router} where the framework gives you Node's own request:
+   * it costs less.
+   */
+  fetch: FetchHandler;
+  /**
    * Stops Headway's part of the application. From the call on, `/readyz` returns 503 and responses close their connection;
    * everything is still served for `DRAIN_DELAY_MS` (0 if unset). Then viewers are disconnected in waves, open requests and
    * uploads have `SHUTDOWN_GRACE_MS` to finish, and the connections to Redis are closed. The listener belongs to the
@@ -79,9 +88,11 @@ export async function createHeadway<const J extends JobList>(
     log,
     waiting: { signal: options.signal },
   });
+  const router = embed(service.app, basePathOf(config.PUBLIC_URL));
   return {
     ...(service.jobs as HeadwayJobs<J>),
-    router: embed(service.app, basePathOf(config.PUBLIC_URL)),
+    router,
+    fetch: fetchHandler(router),
     close: () => service.stop({ drainMs: config.DRAIN_DELAY_MS || 0 }),
   };
 }

@@ -19,7 +19,8 @@ export interface ClientOptions extends ServiceOptions {
   silenceMs?: number;
   /**
    * A stream that brings no byte for this long after its request, in ms, is given up: a proxy withholds it, or the
-   * connection is dead. The client then polls, and tries a stream again now and then. Defaults to 4000.
+   * connection is dead. The client then polls, and tries a stream again now and then. 0 polls from the beginning. Defaults
+   * to 4000, and to 0 where the global `fetch` has no streams, as in React Native.
    */
   mutedMs?: number;
 }
@@ -28,7 +29,8 @@ export interface ClientOptions extends ServiceOptions {
 export interface StartOptions<R = unknown, E = NoEvents> extends JobOptions, JobListeners<R, E> {
   /**
    * Calls with the same key and data start one job. Defaults to a random key for each call, so that a start can be
-   * repeated when its response was lost. At least 16 characters if unauthenticated.
+   * repeated when its response was lost. At least 16 characters if unauthenticated. Without a key and without `crypto`
+   * (React Native), a start is not repeated.
    */
   idempotencyKey?: string;
   /** Called when a start failed and will be repeated, with the delay in ms. */
@@ -49,10 +51,10 @@ export interface Publication {
 
 /** Options for publishing an event. */
 export interface PublishOptions {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Calls with the same key and event publish it once. Defaults to a random key. */
-  idempotencyKey?: string;
-  onRetry?: RetryListener;
+  idempotencyKey?: string | undefined;
+  onRetry?: RetryListener | undefined;
 }
 
 /**
@@ -109,10 +111,17 @@ export interface Client<J extends Jobs = JobMap> {
   upload(content: Upload, how?: { name?: string; signal?: AbortSignal }): Promise<UploadedFile>;
 }
 
-const randomKey = (): string =>
-  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join(
-    '',
-  );
+/** Sends JSON, with a key that makes it safe to repeat, random by default. React Native has no random numbers for one. */
+function post(
+  options: ClientOptions,
+  path: string,
+  json: unknown,
+  { signal, onRetry, idempotencyKey }: PublishOptions,
+): Promise<Response> {
+  const key = idempotencyKey ?? globalThis.crypto?.getRandomValues(new Uint8Array(16)).join();
+  const repeatable = key && { headers: { 'Idempotency-Key': key }, tries: 5 };
+  return call(options, path, { method: 'POST', json, signal, onRetry, ...repeatable });
+}
 
 /**
  * The first start of this page at each service, and whether it succeeded. Other starts wait for it, because its response
@@ -128,22 +137,21 @@ const firsts = new Map<string, Promise<boolean>>();
  * events. Defaults to {@link JobMap}. `createClient<AnyJobs>()` starts jobs of any name.
  */
 export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {}): Client<J> {
-  const { silenceMs = 45_000, mutedMs = 4000 } = options;
+  const { silenceMs = 45_000, mutedMs = options.fetch || 'body' in Response.prototype ? 4000 : 0 } = options;
   const patience = { silenceMs, mutedMs };
   const pool = createSharedPool(options, patience) ?? createLazyPool(options, patience);
 
   return {
     // biome-ignore lint/suspicious/noExplicitAny: the signature in `Client` has the types
     async startJob(name: string, data?: unknown, start: StartOptions<any, any> = {}): Promise<Job<any, any>> {
-      const { signal, onRetry, idempotencyKey = randomKey(), ...rest } = start;
+      const { signal, onRetry, idempotencyKey, ...rest } = start;
       const listeners = Object.entries(rest).filter(([, value]) => typeof value === 'function');
       // Listeners are functions, which JSON cannot contain, so they are not sent.
       const json = { name, data: await uploadAll(options, data, { signal, onRetry }), options: rest };
       const service = baseUrl(options);
       // Check and insert must happen in the same tick.
       for (let first = firsts.get(service); first && !(await first); ) first = firsts.get(service);
-      const headers = { 'Idempotency-Key': idempotencyKey };
-      const answer = call(options, 'v1/jobs', { method: 'POST', headers, json, signal, onRetry, tries: 5 });
+      const answer = post(options, 'v1/jobs', json, start);
       if (!firsts.has(service)) {
         const succeeded = answer.then(
           () => true,
@@ -168,11 +176,8 @@ export function createClient<J extends Jobs = JobMap>(options: ClientOptions = {
     watchChannels: <T>(names: string[], watch?: ChannelOptions<T>) => new Channels<T>(pool, names, watch),
 
     async publish(channel, event, how = {}) {
-      const { signal, onRetry, idempotencyKey = randomKey() } = how;
-      const path = `v1/channels/${encodeURIComponent(channel)}`;
-      const headers = { 'Idempotency-Key': idempotencyKey };
-      const answer = call(options, path, { method: 'POST', headers, json: event, signal, onRetry, tries: 5 });
-      return (await (await answer).json()).id;
+      const answer = await post(options, `v1/channels/${encodeURIComponent(channel)}`, event, how);
+      return (await answer.json()).id;
     },
 
     upload: (content, how) => upload(options, content, how),

@@ -105,13 +105,13 @@ export async function call(service: ServiceOptions, path: string, options: Call 
       (response) => (response.ok ? response : problemFrom(response)),
       (error) => unreachable(url, error),
     );
-    signal?.throwIfAborted();
+    // Not `throwIfAborted`: signals of React Native have neither this method nor a reason.
+    if (signal?.aborted) throw signal.reason ?? answer;
     if (!(answer instanceof ProblemError)) return answer;
     unanswered = answer.status ? 0 : unanswered + 1;
     if (failures >= tries || unanswered > UNANSWERED_TRIES || !isPassing(answer)) throw answer;
     const wait = backoff(failures, 1000) + Number(answer.problem.retryAfterMs ?? 0);
     onRetry?.(answer, Math.round(wait));
     await pause(wait, signal);
-    signal?.throwIfAborted();
   }
 }

@@ -39,7 +39,7 @@ const MAX_CUTS = 3;
 export interface Patience {
   /** A connection that receives no byte, not even a heartbeat, for this long counts as dead, in ms. */
   silenceMs: number;
-  /** A stream whose first byte takes longer than this, in ms, is withheld. */
+  /** A stream whose first byte takes longer than this, in ms, is withheld. 0 opens no stream where polls can replace it. */
   mutedMs: number;
 }
 
@@ -82,11 +82,11 @@ export function openStream(options: StreamOptions): Stream {
   /** Whether the present request has brought a byte. */
   let heard = false;
   const maxPatienceMs = Math.max(mutedMs, GIVE_UP_MS);
-  const firstPatienceMs = canPoll ? mutedMs : maxPatienceMs;
+  const firstPatienceMs = (canPoll && mutedMs) || maxPatienceMs;
   /** How long the next request may bring no byte, in ms. */
   let patienceMs = firstPatienceMs;
   /** Until when the client polls, and for how long the next time, in ms. */
-  let pollUntil = 0;
+  let pollUntil = canPoll && !mutedMs ? Number.POSITIVE_INFINITY : 0;
   let pollingMs = POLLING_MS.first;
   let cuts = 0;
   /** How many requests may be tried without a delay. */
@@ -148,7 +148,6 @@ export function openStream(options: StreamOptions): Stream {
         });
       }
       let isWaiting = false;
-      const decoder = new TextDecoder();
       const feed = createParser(
         (event) => {
           failures = 0;
@@ -169,14 +168,12 @@ export function openStream(options: StreamOptions): Stream {
         },
         options.onPosition,
       );
-      const reader = response.body?.getReader();
-      while (reader) {
-        const { value, done } = await reader.read();
+      for await (const text of piecesOf(response)) {
         // Data left on an aborted connection would be delivered twice.
-        if (done || signal.aborted) return;
+        if (signal.aborted) return;
         heard = true;
         heardAt = Date.now();
-        feed(decoder.decode(value, { stream: true }));
+        feed(text);
         if (waitS === undefined) resetTimer();
         if (!isWaiting) setStatus('live');
       }
@@ -245,7 +242,7 @@ export function openStream(options: StreamOptions): Stream {
       }
       if (isPoll) {
         // A poll without an answer says nothing about streams. One that the service refuses for now got through.
-        if (!wait) pollUntil = 0;
+        if (!wait && mutedMs) pollUntil = 0;
       }
       // What a stream withholds, a poll brings at once.
       else if (Date.now() < pollUntil) continue;
@@ -282,4 +279,16 @@ export function openStream(options: StreamOptions): Stream {
     restart,
     close: () => end(),
   };
+}
+
+/** Reads a body as it arrives. React Native has only whole bodies. */
+async function* piecesOf(response: Response): AsyncGenerator<string, void, undefined> {
+  const reader = response.body?.getReader();
+  if (!reader) return void (yield await response.text());
+  const decoder = new TextDecoder();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    yield decoder.decode(value, { stream: true });
+  }
 }

@@ -40,8 +40,11 @@ export interface Pool {
 export const isTerminal = (event: string): boolean =>
   event === 'completed' || event === 'failed' || event === 'cancelled';
 
-/** Text that cannot be one segment of a path: a URL would resolve it to another path, or cannot contain it. */
-const NO_SEGMENT = /^\.{0,2}$|[/\\?#\s\p{C}]/u;
+/**
+ * Text that cannot be one segment of a path: a URL would resolve it to another path, or cannot contain it. Without `\p{C}`,
+ * which is a syntax error in older engines of React Native (facebook/hermes#1027).
+ */
+const NO_SEGMENT = /^\.{0,2}$|[/\\?#\s\ud800-\udfff]/u;
 
 /** The problem of an id that no job can have. */
 export function invalidIdProblem(id: string): ProblemError | undefined {

@@ -341,6 +341,31 @@ describe('Headway embedded in an Express application', () => {
     expect([theirs.status, await theirs.text()]).toEqual([404, 'their own answer']);
   });
 
+  it('answers requests of the Fetch API, also under a path and over TLS', async () => {
+    const start = (url: string, options = {}) => {
+      const headers = { 'Content-Type': 'application/json' };
+      const body = JSON.stringify({ name: 'talk', data: { lines: 3 } });
+      return headway.fetch(new Request(url, { method: 'POST', headers, body }), options);
+    };
+    const under = { basePath: '/api/headway/' };
+    const answer = await start('https://shop.example/api/headway/v1/jobs', under);
+    const job = (await answer.json()) as StartedJob;
+    expect([answer.status, answer.headers.get('location')]).toEqual([202, `/api/headway/v1/jobs/${job.id}`]);
+    expect(answer.headers.getSetCookie().join()).toMatch(
+      /^__Secure-headway_visitor=.*; Path=\/api\/headway;.*; HttpOnly; Secure/,
+    );
+    const events = new Request(`https://shop.example${job.links.events}?token=${job.token}`);
+    const stream = await headway.fetch(events, under);
+    expect(stream.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    expect(await stream.text()).toMatch(/event: said\n.*event: completed\n/s);
+    const plain = await start('http://127.0.0.1/v1/jobs');
+    expect(plain.headers.getSetCookie().join()).toMatch(
+      /^headway_visitor=.*; Path=\/;.*; HttpOnly; SameSite/,
+    );
+    const own = await headway.fetch(new Request('http://127.0.0.1/own'));
+    expect([own.status, own.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
+  });
+
   it('does not change the application: headers, cross-site requests, preflights, query strings', async () => {
     const [ours, own, fallen] = await Promise.all(
       ['/v1/definitions', '/own', '/client/theirs.js'].map((path) => fetch(`${url}${path}`)),

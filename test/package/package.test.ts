@@ -304,6 +304,20 @@ console.log(JSON.stringify({
     expect(dist.sort()).toEqual(['api', 'client', 'programs', 'shared', 'web', 'worker']);
   });
 
+  it('the server has its Lua scripts in its modules, for builds that copy only what code imports', async () => {
+    const dist = join(project, 'node_modules', nameOf('server'), 'dist');
+    const modules = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((path) =>
+      path.endsWith('/scripts.js'),
+    );
+    expect(modules.length).toBeGreaterThan(10);
+    for (const path of modules) {
+      expect(readFileSync(join(dist, path), 'utf8')).not.toContain('luaBeside(import');
+    }
+    const { formatScripts } = await import(join(dist, 'shared/format/scripts.js'));
+    const lua = readFileSync('src/shared/format/scripts/format.lua', 'utf8');
+    expect(formatScripts.recordFormat).toEqual({ numberOfKeys: 1, lua });
+  });
+
   it.each([
     ['client' as const, 20],
     ['server' as const, 100],

@@ -9,6 +9,12 @@ import { block } from '../support/documentation.js';
 import { type RunningCommand, runCommand, runToEnd } from '../support/example.js';
 import { temporaryFolder } from '../support/processes.js';
 import { packedProject, type TestProject } from '../support/project.js';
+import {
+  bundleForReactNative,
+  LIKE_REACT_NATIVE,
+  runInReactNative,
+  STAND_IN,
+} from '../support/react-native.js';
 import { freePort, startRedis, type TestRedis } from '../support/redis.js';
 import { startSite } from '../support/site.js';
 import { bearer } from '../support/tokens.js';
@@ -72,9 +78,10 @@ describe('getting started with the packed packages', () => {
     await redis.stop();
   });
 
-  /** Presses the button, and checks that the bar moves to its end. */
-  async function seeBar(url: string): Promise<void> {
+  /** Presses the button, and checks that the bar moves to its end. @param before runs in the page before its own code */
+  async function seeBar(url: string, before = ''): Promise<void> {
     const page = await browser.newPage();
+    await page.addInitScript(before);
     const complaints: string[] = [];
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('response', (answer) => {
@@ -125,14 +132,23 @@ describe('getting started with the packed packages', () => {
     run('node other/worker.mjs');
     const greeted = ['fastify', 'hono'].map(async (framework) => {
       const port = await freePort();
-      project.write(`other/${framework}.mjs`, said(framework, { 8080: String(port) }));
+      const code = said(framework, { 8080: String(port) });
+      // A route that answers requests of the Fetch API.
+      project.write(
+        `other/${framework}.mjs`,
+        code.replace('const own =', `${said('hono-fetch')}const own =`),
+      );
       const url = `http://127.0.0.1:${port}`;
       await served(`${url}/hello`, run(`node other/${framework}.mjs`));
       expect(await (await fetch(`${url}/hello`)).text()).toBe('Hello');
       expect((await fetch(`${url}/none`)).status).toBe(404);
-      return (await createClient<AnyJobs>({ url }).startJob('greet', { names: ['Ada'] })).result();
+      const paths = framework === 'hono' ? ['', '/api/headway'] : [''];
+      const clients = paths.map((path) => createClient<AnyJobs>({ url: url + path }));
+      const jobs = await Promise.all(clients.map((client) => client.startJob('greet', { names: ['Ada'] })));
+      return Promise.all(jobs.map((job) => job.result()));
     });
-    expect(await Promise.all(greeted)).toEqual([{ greeted: 1 }, { greeted: 1 }]);
+    const one = { greeted: 1 };
+    expect(await Promise.all(greeted)).toEqual([[one], [one, one]]);
   });
 
   it('a feature whose packages are not installed: names them', async () => {
@@ -155,6 +171,50 @@ describe('getting started with the packed packages', () => {
     // CORS_ORIGINS has the address; most people type the name.
     await seeBar(`${site.url.replace('127.0.0.1', 'localhost')}/index.html`);
     site.stop();
+  });
+
+  it('React Native: polls, or streams with a fetch that can, without what only browsers have', async () => {
+    project.write('native/stand-in.jsx', STAND_IN);
+    project.write(
+      'native/watch.js',
+      `import { createClient } from 'headway-client';
+      async function watch(options) {
+        const client = createClient({ url: '${service}', ...options });
+        const job = await client.startJob('steps', { count: 10, intervalMs: 50 });
+        const seen = [];
+        for await (const { event, data } of job) if (event === 'progress') seen.push(data.percent);
+        const cancelled = await client.startJob('steps', { count: 1000, intervalMs: 100 });
+        await cancelled.cancel();
+        const [result, reason] = await Promise.all([job.result(), cancelled.result().catch(({ name }) => name)]);
+        return { seen, result, reason };
+      }
+      export default Promise.all([watch({}), watch({ fetch: expoFetch })]);`,
+    );
+    project.write('native/App.jsx', said('react-native'));
+    project.write(
+      'native/index.jsx',
+      `import { createRoot } from 'react-dom/client';
+      import App from './App.jsx';
+      createRoot(document.querySelector('#app')).render(<App />);`,
+    );
+    const [code, app] = await Promise.all(
+      ['native/watch.js', 'native/index.jsx'].map((entry) => bundleForReactNative(project.folder, entry)),
+    );
+    // Metro and its engine refuse it.
+    expect(code).not.toContain('import.meta');
+    const page = `<!doctype html><link rel="icon" href="data:,"><div id="app"></div><script src="/app.js"></script>`;
+    const pages = { '/index.html': page, '/app.js': app! };
+    const site = await startSite(service, pages, Number(new URL(siteUrl).port));
+    const [{ result, polls, streams }] = await Promise.all([
+      runInReactNative(code!),
+      seeBar(`${site.url}/index.html`, LIKE_REACT_NATIVE),
+    ]);
+    site.stop();
+    const ended = { seen: expect.arrayContaining([100]), result: { steps: 10 }, reason: 'JobCancelledError' };
+    expect(result).toEqual([ended, ended]);
+    const waits = (urls: string[]) =>
+      new Set(urls.filter((url) => url.includes('/events')).map((url) => url.includes('wait=')));
+    expect([waits(polls), waits(streams)]).toEqual([new Set([true]), new Set([false])]);
   });
 
   it.each([

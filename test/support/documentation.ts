@@ -30,12 +30,15 @@ export function block(name: string): string {
 function readBlocks(): Map<string, { code: string; path: string }> {
   const found = new Map<string, { code: string; path: string }>();
   for (const path of ['README.md', ...markdownFiles('docs')]) {
-    for (const [, name, code] of page(path).matchAll(/<!-- test: ([\w-]+) -->\n```\w+\n([\s\S]*?)```/g)) {
+    const all = page(path).matchAll(/<!-- test: ([\w-]+) -->\n( *)```\w+\n([\s\S]*?) *```/g);
+    for (const [, name, indent = '', indented = ''] of all) {
+      // A block of a list is indented.
+      const code = indented.replaceAll(new RegExp(`^${indent}`, 'gm'), '');
       const other = found.get(name!);
       if (other && other.code !== code) {
         throw new Error(`the code block ${name} differs between ${other.path} and ${path}`);
       }
-      found.set(name!, { code: code!, path });
+      found.set(name!, { code, path });
     }
   }
   return found;
