@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import { get } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import express from 'express';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
@@ -25,6 +25,7 @@ import { temporaryFolder } from '../support/processes.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
 import { openStream } from '../support/sse.js';
 import { call, signer } from '../support/tokens.js';
+import { until } from '../support/until.js';
 
 const FRIEND = 'https://app.example';
 
@@ -109,11 +110,18 @@ describe('Headway embedded in an Express application', () => {
 
     it('ends the streams when it is closed, and closes', async () => {
       const { own, at } = await listening();
+      // As libraries for graceful shutdown do.
+      const sockets = new Set<Socket>();
+      own.on('connection', (socket: Socket) => {
+        sockets.add(socket);
+        socket.once('close', () => sockets.delete(socket));
+      });
       const all = await streams(at);
       const closed = once(own, 'close');
       own.close();
       await Promise.all(all.map((stream) => stream.ended));
       await closed;
+      await until('each connection has said that it is closed', () => sockets.size === 0);
       own.listen(0, '127.0.0.1');
       await once(own, 'listening');
       const again = await streams(`http://127.0.0.1:${(own.address() as AddressInfo).port}`);

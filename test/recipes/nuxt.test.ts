@@ -39,7 +39,6 @@ describe.skipIf(!process.env.RECIPES)('getting started with Nuxt', { timeout: 30
     await recipe.use(server.url);
     await recipe.checkHttp(server);
     await checkPaths(server);
-    // Nitro does not see that the connection of a stream has ended, and waits for NITRO_SHUTDOWN_TIMEOUT.
-    await checkStop(server, 45_000);
+    await checkStop(server);
   });
 });

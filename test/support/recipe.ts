@@ -220,13 +220,13 @@ export async function checkPaths({ url, base }: Served, basePath?: string): Prom
 }
 
 /** Checks that a server ends after SIGTERM while somebody watches a job. @param withinMs how long it may take */
-export async function checkStop(server: Served, withinMs = 15_000): Promise<void> {
+export async function checkStop(server: Served): Promise<void> {
   const stream = await watchDelayedJob(server);
   const stoppedAt = performance.now();
   const stopped = server.stop('SIGTERM');
   await stream.ended;
   await stopped;
-  expect(performance.now() - stoppedAt).toBeLessThan(withinMs);
+  expect(performance.now() - stoppedAt).toBeLessThan(15_000);
   // Headway has told the viewer when to reconnect, so it was closed and not cut off.
   expect(stream.raw()).toMatch(/\nretry: \d+\n\n$/);
   expect([0, 143]).toContain(await server.exited);

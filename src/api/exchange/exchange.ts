@@ -46,6 +46,7 @@ export function noteStream(res: ServerResponse, detached: boolean): (end: Stream
       const { socket } = res.req;
       untrack(socket, res);
       endAll(socket);
+      socket.off('close', onConnectionClose);
     }
   }
   return (end) => ended.pass({ status: 200, how: 'stream ended', ...end });

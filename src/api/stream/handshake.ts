@@ -143,12 +143,19 @@ function canRelease(parser: Parser | null | undefined): parser is Parser {
   );
 }
 
+/** The name of the listener with which Node's HTTP server frees the parser. */
+const NODES_CLOSE = 'bound socketOnClose';
+
 /** Detaches the parser, the request and the response from a socket, as Node does for an upgraded connection. */
 function release(req: IncomingMessage, res: ServerResponse, parser: Parser): Socket {
   const { socket } = req;
   res.detachSocket(socket);
-  for (const event of ['data', 'end', 'close', 'drain', 'error', 'timeout', 'pause', 'resume']) {
+  for (const event of ['data', 'end', 'drain', 'error', 'timeout', 'pause', 'resume']) {
     socket.removeAllListeners(event);
+  }
+  // Others stay: libraries that stop a server count its connections by this event.
+  for (const listener of socket.listeners('close') as Array<() => void>) {
+    if (listener.name === NODES_CLOSE) socket.off('close', listener);
   }
   abandon(parser.incoming, req);
   parser.unconsume();
