@@ -219,6 +219,8 @@ describe('a watching client', () => {
         () => seen.map(gist).slice(-names.length).join() === names.join(),
       );
     await saw('waiting', 'active', 'failed');
+    // Otherwise it could lose the instruction that it is just taking.
+    await until('the other job has completed', () => store.get().state === 'completed');
     await redis.kill('SIGKILL');
     await redis.restart();
     await until('the job can be retried', async () => (await client.retry(failed)).status === 202);
