@@ -123,11 +123,13 @@ describe('lists of jobs after a failure', () => {
     // After a lost connection, the API checks the jobs that it serves.
     await connection.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
     await stream.ended;
+    expect(stream.events.at(-1)).toMatchObject({ event: 'cancelled', data: { reason: 'removed' } });
     expect((await client.get(job)).status).toBe(410);
+    // A viewer that has seen the end does not come back.
     const back = await openStream(client.events(job), {
       token: job.token,
       lastEventId: stream.lastEventId(),
     });
-    expect(back.status).toBe(410);
+    expect(back.status).toBe(204);
   });
 });
