@@ -10,6 +10,9 @@ import type { JobProcessor } from './run/processor.js';
 import { type ActiveRuns, cancelled } from './run/run.js';
 import { createWorkers, type ServedQueue } from './run/workers.js';
 
+/** BullMQ's error for a lock that it could not renew. */
+const NOT_RENEWED = /^could not renew lock for job (.+)$/s;
+
 /** The BullMQ workers. From here on jobs are taken. */
 export function openWorkers(
   { config, connection, plan, bullmqRedis, log }: Core,
@@ -29,9 +32,16 @@ export function openWorkers(
   for (const worker of workers) {
     const queue = queueIn(worker);
     const jobIdIn = (id: string): string => jobIdOf({ queue, id });
+    /** Whether an error is about the lock of a job that has just ended here, or is being handed back. Nothing is wrong then. */
+    const isOver = ({ message }: Error): boolean => {
+      const id = NOT_RENEWED.exec(message)?.[1];
+      const run = id === undefined ? undefined : runs.get(jobIdIn(id));
+      return id !== undefined && (run === undefined || run.isHandedBack);
+    };
     worker.on('error', (error) => {
       // While Redis is away, each queue has an error a second. The outage has a line of its own.
-      const level = connection.redis.status !== 'ready' && isRedisFault(error) ? 'debug' : 'error';
+      const isOutage = connection.redis.status !== 'ready' && isRedisFault(error);
+      const level = isOutage || isOver(error) ? 'debug' : 'error';
       log[level]({ err: error }, 'a BullMQ worker reported an error');
     });
     worker.on('lockRenewalFailed', (ids) => {

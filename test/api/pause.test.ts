@@ -179,7 +179,8 @@ describe('a paused kind of job', () => {
       // Nobody has seen a job being taken yet.
       for (const stream of streams) {
         const { data } = await stream.waitFor(
-          ({ event, data }) => event === 'queue' && data.beginsInMs > 200_000,
+          // Runs of the tests before that took long on a busy machine may count too.
+          ({ event, data }) => event === 'queue' && data.beginsInMs > 50_000,
         );
         expect(data.position).toBe(2);
         expect(data.beginsInMs).toBeLessThan(300_000);

@@ -59,6 +59,7 @@ export function createAttemptErrors({ redis, runs, suspects, log }: AttemptError
       // Not handed back: BullMQ finds the job stalled, which counts against it.
       if (runs.crashCause === run) return new WaitingError();
       if (runs.crashing && run.begun) await untilTaken(() => suspects.noteCrash(job));
+      run.isHandedBack = true;
       await untilTaken(() => handBack(job, token, redis));
       return new WaitingError();
     }

@@ -32,6 +32,8 @@ export class Run {
     this.markLost = resolve;
   });
   isLost = false;
+  /** Whether the job is being handed back to its queue, which removes its lock. */
+  isHandedBack = false;
   private readonly overdue: Promise<never>;
   private giveUp!: (reason: StopReason) => void;
   private timer: NodeJS.Timeout | undefined;
