@@ -15,9 +15,10 @@ const LAYERS = {
   express: ['base', 'common', 'node', 'express'],
   plain: ['base', 'common', 'node', 'plain'],
   next: ['base', 'common', 'next'],
-  // Nuxt bundles only what is in its folder `server`, so its jobs are there.
-  nuxt: ['base', 'nuxt'],
+  nuxt: ['base', 'common', 'nuxt'],
 };
+/** Where the jobs and the worker of the layer `common` are, if not at the top. Nuxt bundles only what is in its `server`. */
+const JOBS_FOLDER = { nuxt: 'server' };
 const JAVASCRIPT_ENDINGS = { '.ts': '.js', '.tsx': '.jsx' };
 /** Packages that only TypeScript needs. */
 const TYPES_ONLY = /^(@types\/.*|typescript|vue-tsc)$/;
@@ -36,19 +37,19 @@ export function stageStarter(to) {
  * (`<framework>-js`), which is made from the other.
  */
 function stageProjects(to) {
-  for (const [framework, layers] of Object.entries(LAYERS)) {
-    const { manifest, files } = joinLayers(layers);
+  for (const framework of Object.keys(LAYERS)) {
+    const { manifest, files } = joinLayers(framework);
     writeProject(join(to, `${framework}-ts`), manifest, withoutMarks(files));
     writeProject(join(to, `${framework}-js`), untypedManifest(manifest), inJavaScript(files));
   }
 }
 
 /** Returns the package.json of a project, and the text of its other files by path. */
-function joinLayers(layers) {
+function joinLayers(framework) {
   let manifest = {};
   const files = {};
-  for (const layer of layers) {
-    for (const [path, text] of Object.entries(filesOf(join(templates, layer)))) {
+  for (const layer of LAYERS[framework]) {
+    for (const [path, text] of Object.entries(filesOfLayer(layer, framework))) {
       if (path === '_package.json') manifest = merge(manifest, JSON.parse(text));
       else files[path] = text;
     }
@@ -61,6 +62,19 @@ function joinLayers(layers) {
     );
   }
   return { manifest: { ...manifest, engines: project.engines }, files };
+}
+
+/** Returns the files of a layer, at their places in the project of a framework. */
+function filesOfLayer(layer, framework) {
+  const files = filesOf(join(templates, layer));
+  const folder = JOBS_FOLDER[framework];
+  if (layer !== 'common' || !folder) return files;
+  return Object.fromEntries(
+    Object.entries(files).map(([path, text]) => [
+      dirname(path) === '.' ? join(folder, path) : path,
+      text.replace("'../jobs.ts'", `'../${folder}/jobs.ts'`),
+    ]),
+  );
 }
 
 /** Returns the version of a package for which the templates state none: the one that this repository has and tests. */

@@ -56,16 +56,14 @@ describe('npm create headway-jobs', () => {
       publishConfig: { access: 'public', provenance: true },
       repository: { url: 'git+https://github.com/someone/headway.git', directory: 'packages/create' },
     });
-    const test = readFileSync(join(starter.packed, 'templates/plain-ts/test/greet.test.ts'), 'utf8');
+    const packed = (path: string): string => readFileSync(join(starter.packed, 'templates', path), 'utf8');
+    const test = packed('plain-ts/test/greet.test.ts');
     expect(block('run-job')).toBe(test);
     // Nuxt has its jobs in another folder.
-    const templates = 'packages/create/templates';
     for (const file of ['jobs.ts', 'worker.ts']) {
-      const ofNuxt = readFileSync(`${templates}/nuxt/server/${file}`, 'utf8');
-      expect(ofNuxt).toBe(readFileSync(`${templates}/common/${file}`, 'utf8'));
+      expect(packed(`nuxt-ts/server/${file}`)).toBe(packed(`plain-ts/${file}`));
     }
-    const testOfNuxt = readFileSync(`${templates}/nuxt/test/greet.test.ts`, 'utf8');
-    expect(testOfNuxt.replace('../server/', '../')).toBe(test);
+    expect(packed('nuxt-ts/test/greet.test.ts').replace('../server/', '../')).toBe(test);
   });
 
   it('makes the same project in both languages, of valid code', async () => {
