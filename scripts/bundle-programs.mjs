@@ -1,5 +1,5 @@
-// npm run build:programs: bundles our own code for the API, the worker and the command line into dist/programs, and
-// makes their main files load the bundle. Loading about 250 small files takes a quarter of an API's start.
+// npm run build:programs: bundles our own code for the API, the worker, its threads and the command line into
+// dist/programs, and makes their main files load the bundle. Loading about 250 small files takes a quarter of an API's start.
 // `npm run dev` and `npm run build:server` compile main files that load no bundle, so that changes are seen.
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
@@ -14,6 +14,7 @@ const folder = join(dist, 'programs');
 const MAINS = {
   api: join(dist, 'api', 'main.js'),
   worker: join(dist, 'worker', 'main.js'),
+  thread: join(dist, 'worker', 'run', 'thread', 'entry.js'),
   headway: join(dist, 'client', 'cli', 'main.js'),
 };
 /** What sets flags of V8 for a program. It runs before the bundle is loaded: compiled code is only valid under the same flags. */
@@ -63,14 +64,37 @@ for (const [name, main] of Object.entries(MAINS)) {
     const path = relative(dirname(main), file);
     return path.startsWith('.') ? path : `./${path}`;
   };
+  const stub = name === 'thread' ? threadStub : programStub;
   writeFileSync(
     main,
-    `#!/usr/bin/env node
-import { existsSync } from 'node:fs';
-${FLAGS[name] ? `import '${pathOf(FLAGS[name])}';\n` : ''}// The published server has no bundled packages.
-const loader = new URL('${pathOf(fast.loader)}', import.meta.url);
-if (existsSync(loader)) (await import(loader.href)).runProgram('${name}', '${fast.bundles[name]}');
-else await import('${pathOf(join(folder, `${name}.js`))}');
-`,
+    stub({
+      loader: pathOf(fast.loader),
+      run: `runProgram('${name}', '${fast.bundles[name]}')`,
+      published: pathOf(join(folder, `${name}.js`)),
+      flags: FLAGS[name] && pathOf(FLAGS[name]),
+    }),
   );
+}
+
+/** Returns the text of the main file of a program. */
+function programStub({ loader, run, published, flags }) {
+  return `#!/usr/bin/env node
+import { existsSync } from 'node:fs';
+${flags ? `import '${flags}';\n` : ''}// The published server has no bundled packages.
+const loader = new URL('${loader}', import.meta.url);
+if (existsSync(loader)) (await import(loader.href)).${run};
+else await import('${published}');
+`;
+}
+
+/** Returns the text of the module that a thread loads. Piscina cannot load one that awaits. */
+function threadStub({ loader, run, published }) {
+  return `import { existsSync } from 'node:fs';
+// The published server has no bundled packages.
+const loader = new URL('${loader}', import.meta.url);
+const program = existsSync(loader)
+  ? import(loader.href).then((loaded) => loaded.${run})
+  : import('${published}');
+export default async (task) => (await program).default(task);
+`;
 }

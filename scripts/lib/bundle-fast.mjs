@@ -3,7 +3,13 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import { parseAst } from 'rolldown/parseAst';
+import { bundleOf } from './load-program.mjs';
 import { PACKAGES } from './package-names.mjs';
+
+/** Only in these bundles: elsewhere, pino looks for the files of its threads beside its own. We start none of them. */
+const ONLY_HERE = ['pino'];
+
+const bundled = [...PACKAGES, ...ONLY_HERE].filter((name) => name !== 'jiti');
 
 /** Job files load these too, and the programs look into the schemas of jobs: there must be one copy. */
 const SHARED = ['zod'];
@@ -29,7 +35,7 @@ export async function bundleFast(root, dist, mains, errors) {
           }
           if (/^[./]/.test(id) || importer?.includes('/node_modules/')) return null;
           // From the root: dist/node_modules has bundles already.
-          if (PACKAGES.includes(id) && id !== 'jiti') return this.resolve(id, inRoot, { skipSelf: true });
+          if (bundled.includes(id)) return this.resolve(id, inRoot, { skipSelf: true });
           return { id, external: true };
         },
         // What a script has no `import.meta` for: see load-program.mjs.
@@ -41,23 +47,28 @@ export async function bundleFast(root, dist, mains, errors) {
         renderChunk: withoutImports,
       },
     ],
-    external: ['msgpackr-extract'],
+    // BullMQ only packs with msgpackr. The native code, whose loading takes 9 ms, is for unpacking.
+    transform: { define: { 'process.env.MSGPACKR_NATIVE_ACCELERATION_DISABLED': '"true"' } },
   });
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const { output } = await build.write({
     dir: folder,
     format: 'cjs',
+    // A bundle with a default export only would be that export.
+    exports: 'named',
     // Compiled code belongs to one text: a new text has a new name.
     entryFileNames: '[name]-[hash].cjs',
     chunkFileNames: 'shared-[hash].cjs',
+    // Half of the text, which each process reads.
+    comments: false,
   });
   const loader = join(folder, 'load.mjs');
   copyFileSync(fileURLToPath(new URL('load-program.mjs', import.meta.url)), loader);
   const bundles = {};
   for (const chunk of output) {
     // Not in `renderChunk`: what that returns is printed again, without escapes.
-    writeFileSync(join(folder, chunk.fileName), ascii(chunk.code));
+    writeFileSync(join(folder, chunk.fileName), bundleOf(ascii(chunk.code)));
     if (!chunk.isEntry) continue;
     bundles[chunk.name] = chunk.fileName;
     if (SHARED.includes(chunk.name)) writeShared(dist, chunk);

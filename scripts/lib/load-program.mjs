@@ -9,22 +9,40 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { cachedDataVersionTag } from 'node:v8';
 import { Script } from 'node:vm';
+import { isMainThread } from 'node:worker_threads';
 
 const folder = dirname(fileURLToPath(import.meta.url));
-/** When the code of a process is kept, in ms after its begin: by then, the functions that a start needs are compiled. */
-const KEEP_AFTER_MS = 2000;
+/**
+ * When the code of a process is kept, in ms after its begin, if it has not ended before. By then, the functions that its
+ * first jobs and viewers need are usually compiled too: later processes do not compile these either.
+ */
+const KEEP_AFTER_MS = 30_000;
+/** The same for a thread, which may be terminated at any moment. */
+const KEEP_IN_THREAD_MS = 1000;
+
+/** What a bundle gets. Each is one function, so that a script can return it: see bundle-fast.mjs. */
+const PARAMETERS = '(module, exports, require, __url, __import, __resolve)';
+
+/** Returns the text of a bundle that {@link load} can load, for the code of a CommonJS module. */
+export const bundleOf = (code) => `(function ${PARAMETERS} {${code}\n})`;
 
 const modules = new Map();
 /** The scripts whose compiled code is not kept yet. */
 const unkept = [];
 let program;
 
-/** Runs a program. @param name of the program, for the file names of its compiled code @param bundle its main bundle */
+/**
+ * Runs a program.
+ * @param name of the program, for the file names of its compiled code
+ * @param bundle its main bundle
+ * @returns the exports of the main bundle
+ */
 export function runProgram(name, bundle) {
   program = name;
-  load(bundle);
-  setTimeout(keep, KEEP_AFTER_MS).unref();
+  const exports = load(bundle);
+  setTimeout(keep, isMainThread ? KEEP_AFTER_MS : KEEP_IN_THREAD_MS).unref();
   process.once('exit', keep);
+  return exports;
 }
 
 /** Returns the exports of a bundle, which is run once. */
@@ -48,7 +66,7 @@ export function load(bundle) {
 
 function compile(file) {
   // The bundles are ASCII, for which Latin-1 is the fastest encoding.
-  const source = `(function (module, exports, require, __url, __import, __resolve) {${readFileSync(file, 'latin1')}\n})`;
+  const source = readFileSync(file, 'latin1');
   const compiled = `${file}.${program}-${process.version}-${cachedDataVersionTag()}`;
   const cachedData = program ? readIfThere(compiled) : undefined;
   const script = new Script(source, { filename: file, cachedData });

@@ -5,11 +5,13 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { cachedDataVersionTag } from 'node:v8';
 import { describe, expect, it } from 'vitest';
+import { bundleOf } from '../../scripts/lib/load-program.mjs';
 import { temporaryFolder } from '../support/folder.js';
 import { startApi, startWorker } from '../support/processes.js';
 import { startRedis } from '../support/redis.js';
 
 const folder = resolve('dist/node_modules');
+const programs = join(folder, '.programs');
 const packages = readdirSync(folder).filter((name) => !/^[.@]/.test(name));
 const bundle = (name: string) => import(pathToFileURL(join(folder, name, 'lib/index.mjs')).href);
 /** The names that can be imported, without those that Node adds to a CommonJS module. */
@@ -34,24 +36,44 @@ describe('the bundled packages of the build', () => {
 });
 
 describe('the bundled programs of the build', () => {
-  it.each(['api/main.js', 'worker/main.js', 'client/cli/main.js'])('are what dist/%s loads', (main) => {
-    const text = readFileSync(join('dist', main), 'utf8');
-    const [, bundle] = /runProgram\('\w+', '([^']+)'\);/.exec(text)!;
-    expect(existsSync(join(folder, '.programs', bundle!))).toBe(true);
-    const [, published] = /else await import\('([^']+)'\);/.exec(text)!;
-    expect(existsSync(join('dist', dirname(main), published!))).toBe(true);
+  it.each(['api/main.js', 'worker/main.js', 'worker/run/thread/entry.js', 'client/cli/main.js'])(
+    'are what dist/%s loads',
+    (main) => {
+      const text = readFileSync(join('dist', main), 'utf8');
+      const [, bundle] = /runProgram\('\w+', '([^']+)'\)/.exec(text)!;
+      expect(existsSync(join(programs, bundle!))).toBe(true);
+      const [, published] = /import\('([^']+)'\);/.exec(text)!;
+      expect(existsSync(join('dist', dirname(main), published!))).toBe(true);
+    },
+  );
+
+  it('do without BullMQ and ioredis in the threads of a worker', () => {
+    const bundles = readdirSync(programs).filter((name) => name.endsWith('.cjs'));
+    /** The texts of a program, with those of all bundles that it loads. */
+    const textOf = (program: string): string => {
+      const files = new Set(bundles.filter((name) => name.startsWith(`${program}-`)));
+      for (const file of files) {
+        const text = readFileSync(join(programs, file), 'latin1');
+        for (const [, name] of text.matchAll(/require\("\.\/([^"]+\.cjs)"\)/g)) files.add(name!);
+      }
+      return [...files].map((file) => readFileSync(join(programs, file), 'latin1')).join('');
+    };
+    const ofTheirs = /\bmoveToFinishedArgs\b|CONNECTION_CLOSED_ERROR_MSG/g;
+    expect(new Set(textOf('worker').match(ofTheirs))).toEqual(
+      new Set(['moveToFinishedArgs', 'CONNECTION_CLOSED_ERROR_MSG']),
+    );
+    expect(textOf('thread').match(ofTheirs)).toBeNull();
   });
 
   it('contain the zod of job files', async () => {
     const { z } = await bundle('zod');
-    const { load } = await import(pathToFileURL(join(folder, '.programs/load.mjs')).href);
-    const own = readdirSync(join(folder, '.programs')).find((name) => /^zod-.*\.cjs$/.test(name))!;
+    const { load } = await import(pathToFileURL(join(programs, 'load.mjs')).href);
+    const own = readdirSync(programs).find((name) => /^zod-.*\.cjs$/.test(name))!;
     expect(load(own).z).toBe(z);
   });
 });
 
 describe('the compiled code of a program', () => {
-  const programs = join(folder, '.programs');
   it.each([
     ['api', startApi],
     ['worker', startWorker],
@@ -78,9 +100,11 @@ describe('the loader of the bundled programs', () => {
   copyFileSync('scripts/lib/load-program.mjs', join(place, 'load.mjs'));
   writeFileSync(
     join(place, 'one.cjs'),
-    `const other = require('./other.cjs'); __import('node:os').then(({ EOL }) => console.log(other.greet() + EOL.length, __url));`,
+    bundleOf(
+      `const other = require('./other.cjs'); __import('node:os').then(({ EOL }) => console.log(other.greet() + EOL.length, __url));`,
+    ),
   );
-  writeFileSync(join(place, 'other.cjs'), `exports.greet = () => 'hello';`);
+  writeFileSync(join(place, 'other.cjs'), bundleOf(`exports.greet = () => 'hello';`));
   const main = `import { runProgram } from '${pathToFileURL(join(place, 'load.mjs')).href}'; runProgram('one', 'one.cjs');`;
   const runOnce = async (...flags: string[]) =>
     (await promisify(execFile)(process.execPath, [...flags, '--input-type=module', '--eval', main])).stdout;

@@ -1,7 +1,7 @@
 import { HeadwayError } from '../../shared/errors.js';
 import type { Tombstone, TombstoneReader } from '../../shared/job-index/tombstones.js';
+import { jobLinks } from '../../shared/jobs/links.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
-import { jobLinks } from '../../shared/lifecycle/view.js';
 import { jobNotFound } from '../auth/access.js';
 
 /** Reads the state of a job that was started earlier. */

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
+import { jobLinks } from '../../shared/jobs/links.js';
 import type { webhookSchema } from '../../shared/jobs/webhook-option.js';
 import { SECRET_FORM } from '../../shared/jobs/webhook-option.js';
 import { isFinished, type JobSnapshot, type SnapshotReader } from '../../shared/lifecycle/snapshot.js';
-import { jobLinks } from '../../shared/lifecycle/view.js';
 import { deliveryId } from '../../shared/webhooks/delivery.js';
 import { urlRefusal, type WebhookPolicy } from '../../shared/webhooks/target.js';
 import { invalid } from '../http/invalid.js';

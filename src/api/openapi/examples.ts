@@ -1,4 +1,4 @@
-import { jobLinks } from '../../shared/lifecycle/view.js';
+import { jobLinks } from '../../shared/jobs/links.js';
 import { scheduleLinks } from '../schedules/view.js';
 
 /** The examples of the document show one job, before, during and after its run. */

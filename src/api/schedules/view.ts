@@ -1,7 +1,7 @@
+import { jobLinks } from '../../shared/jobs/links.js';
 import { jobIdOf, type OpenQueue } from '../../shared/jobs/queues.js';
 import { runId } from '../../shared/jobs/scheduled-run.js';
 import type { SnapshotReader } from '../../shared/lifecycle/snapshot.js';
-import { jobLinks } from '../../shared/lifecycle/view.js';
 import { serverNow } from '../../shared/redis/server-clock.js';
 import { allRuns, isEnded, nextRun, readChain } from '../../shared/schedules/chain.js';
 import type { Schedule } from '../../shared/schedules/schedule.js';

@@ -1,24 +1,14 @@
 import { foreignProgress, isHeadwayProgress } from '../bullmq/foreign-progress.js';
 import { channelKeys, jobChannel } from '../channel/keys.js';
+import { jobLinks } from '../jobs/links.js';
 import type { Keyspace } from '../keyspace.js';
 import type { RedisClient } from '../redis/client.js';
 import { errorOf } from './events.js';
 import { isFinished, type JobSnapshot } from './snapshot.js';
 
 /**
- * Returns the links to a job's resources.
- * @param base the path under which clients reach the service, such as `/headway`; "" for none
- */
-export const jobLinks = (id: string, base: string) => ({
-  self: `${base}/v1/jobs/${id}`,
-  events: `${base}/v1/jobs/${id}/events`,
-  cancel: `${base}/v1/jobs/${id}/cancel`,
-  result: `${base}/v1/jobs/${id}/result`,
-});
-
-/**
  * Returns the body of `GET /v1/jobs/:id`. Times are in ms since 1970.
- * @param base as for {@link jobLinks}
+ * @param base the path under which clients reach the service, as for {@link jobLinks}
  */
 export function jobView(job: JobSnapshot, progress: unknown, base: string): Record<string, unknown> {
   const parent = job.settings.ancestors?.at(-1);

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { JobsOptions } from 'bullmq';
+import { jobLinks } from '../jobs/links.js';
 import { type OpenQueue, requireAddress } from '../jobs/queues.js';
 import type { JobSettings } from '../jobs/settings.js';
 import type { TerminalState } from '../jobs/states.js';
 import type { Keyspace } from '../keyspace.js';
 import type { Transition } from '../lifecycle/events.js';
 import type { JobSnapshot } from '../lifecycle/snapshot.js';
-import { channelProgress, jobLinks, jobView, readProgress } from '../lifecycle/view.js';
+import { channelProgress, jobView, readProgress } from '../lifecycle/view.js';
 import type { RedisClient } from '../redis/client.js';
 import { inShard, shardOf } from '../shards.js';
 import { telemetryOption } from '../tracing/tracing.js';

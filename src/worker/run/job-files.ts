@@ -3,7 +3,7 @@ import { HeadwayError } from '../../shared/errors.js';
 import { fileIdsIn } from '../../shared/files/reference.js';
 import type { FileStore, StoredFile, Workspace } from '../../shared/files/store.js';
 import type { JobFiles } from '../../shared/jobs/definition.js';
-import { jobLinks } from '../../shared/lifecycle/view.js';
+import { jobLinks } from '../../shared/jobs/links.js';
 
 /**
  * Updates the files of a job that is about to complete: those in its data count as used now, and those in its result are
