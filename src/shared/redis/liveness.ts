@@ -18,8 +18,32 @@ interface QueuedCommand {
   extractBlockingTimeout?(): number | null | undefined;
 }
 
-/** Listeners by server, one for each connection of this process: called when another connection was found dead. */
-const connections = new Map<string, Set<(since: number) => void>>();
+interface Watched {
+  server: string;
+  /** Checks the connection. */
+  check(): void;
+  /** Called when another connection to the same server was found dead. */
+  suspect(since: number): void;
+}
+
+/** The open connections of this process. */
+const watched = new Set<Watched>();
+/** One for all connections: timers of their own would wake an idle process at as many different times. */
+let timer: NodeJS.Timeout | undefined;
+
+function watch(connection: Watched): void {
+  watched.add(connection);
+  timer ??= setInterval(() => {
+    for (const { check } of watched) check();
+  }, TICK_MS).unref();
+}
+
+function unwatch(connection: Watched): void {
+  watched.delete(connection);
+  if (watched.size > 0) return;
+  clearInterval(timer);
+  timer = undefined;
+}
 
 /**
  * Replaces a dead connection: one that has received nothing for 2.5 s while a command was pending. A network that silently
@@ -32,10 +56,10 @@ export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): 
   const internals = redis as unknown as Internals;
   let seenBytes = -1;
   let seenAt = 0;
-  let lastTick = 0;
+  let checkedAt = 0;
   let hadPending = false;
 
-  function tick(): void {
+  function check(): void {
     const now = performance.now();
     const { stream, commandQueue } = internals;
     const bytes = stream?.bytesRead ?? -1;
@@ -43,9 +67,9 @@ export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): 
     const pending = oldest !== undefined;
     const justSent = pending && !hadPending;
     // A process that was busy has not read its sockets: it waits for the next check.
-    const wasBusy = now - lastTick > 2 * TICK_MS;
+    const wasBusy = now - checkedAt > 2 * TICK_MS;
     if (bytes !== seenBytes || wasBusy || (justSent && !listens)) seenAt = now;
-    lastTick = now;
+    checkedAt = now;
     seenBytes = bytes;
     hadPending = pending;
     const silent = now - seenAt;
@@ -53,7 +77,7 @@ export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): 
       if (silent >= SILENT_MS + blockMs(oldest.command)) {
         const since = seenAt;
         replace();
-        for (const suspect of connections.get(server) ?? []) suspect(since);
+        for (const other of watched) if (other.server === connection.server) other.suspect(since);
       }
     } else if (listens && redis.status === 'ready' && silent >= QUIET_MS) {
       redis.ping().catch(() => {});
@@ -71,22 +95,13 @@ export function watchLiveness(redis: Redis, { listens }: { listens: boolean }): 
     if (internals.commandQueue.length > 0 && bytes === seenBytes && seenAt <= since + TICK_MS) replace();
   }
 
-  const server = serverOf(redis);
-  let timer: NodeJS.Timeout | undefined;
-  const start = (): void => {
-    lastTick = seenAt = performance.now();
+  const connection: Watched = { server: serverOf(redis), check, suspect };
+  redis.on('connect', () => {
+    checkedAt = seenAt = performance.now();
     seenBytes = -1;
-    timer ??= setInterval(tick, TICK_MS).unref();
-    connections.set(server, (connections.get(server) ?? new Set()).add(suspect));
-  };
-  redis.on('connect', start);
-  redis.on('end', () => {
-    clearInterval(timer);
-    timer = undefined;
-    const others = connections.get(server);
-    others?.delete(suspect);
-    if (others?.size === 0) connections.delete(server);
+    watch(connection);
   });
+  redis.on('end', () => unwatch(connection));
 }
 
 /** Returns how long a command may block, in ms. */
