@@ -106,6 +106,10 @@ function installed(folder: string): { packages: number; bytes: number } {
   return { packages: Object.keys(lock.packages).length, bytes: bytesOf(join(folder, 'node_modules')) };
 }
 
+/** Returns the path of a file of test/recipes/installing/package.json's packages. */
+const packageManager = (path: string): string =>
+  join(process.env.RECIPES!, 'installing', 'node_modules', path);
+
 describe.skipIf(!process.env.RECIPES).concurrent('an empty project', () => {
   beforeAll(async () => {
     [tarballs, redis] = await Promise.all([packTarballs(packedProject()), startRedis()]);
@@ -131,7 +135,7 @@ describe.skipIf(!process.env.RECIPES).concurrent('an empty project', () => {
 
   it('with pnpm: finds every package that it imports', async () => {
     const folder = emptyProject(both());
-    const pnpm = join(process.cwd(), 'node_modules/pnpm/bin/pnpm.cjs');
+    const pnpm = packageManager('pnpm/bin/pnpm.cjs');
     await inProject(folder, 'node', pnpm, 'install', '--ignore-scripts', '--prefer-offline');
     expect(lastLine(await inProject(folder, 'node', 'main.mjs'))).toEqual(works);
     expect(lastLine(await inProject(folder, 'node', 'main.cjs'))).toEqual(fiveFunctions);
@@ -140,7 +144,7 @@ describe.skipIf(!process.env.RECIPES).concurrent('an empty project', () => {
   it("with Yarn Plug'n'Play: finds every package that it imports", async () => {
     const folder = emptyProject(both());
     writeFileSync(join(folder, 'yarn.lock'), '');
-    const yarn = join(process.cwd(), 'node_modules/@yarnpkg/cli-dist/bin/yarn.js');
+    const yarn = packageManager('@yarnpkg/cli-dist/bin/yarn.js');
     await inProject(folder, 'node', yarn, 'install');
     const output = await inProject(folder, 'node', yarn, 'node', 'main.mjs');
     expect(lastLine(output)).toEqual(works);
