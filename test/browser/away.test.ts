@@ -49,12 +49,12 @@ describe('the page', () => {
   async function fill(count: number, failAt = ''): Promise<void> {
     await page.getByRole('radio', { name: /^steps/ }).check();
     await page.getByLabel(/^Count/).fill(String(count));
-    await page.getByLabel(/^Interval/).fill('100');
+    await page.getByLabel(/^Interval/).fill('500');
     await page.getByLabel(/^Fail at/).fill(failAt);
   }
 
   it('shows that no workers are running for a waiting job, and how to start one, until one is running', async () => {
-    await fill(6000);
+    await fill(1200);
     await startButton().click();
     await panel().getByRole('status').getByText('Waiting: no workers running').waitFor();
     await panel()

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { startBrowser } from '../support/browser.js';
 import { bundle } from '../support/bundle.js';
 import type { Headway } from '../support/headway.js';
-import { findingsOf, onEachScreen } from '../support/page.js';
+import { findingsOf, forgetVisitor, onEachScreen } from '../support/page.js';
 import { startProxy } from '../support/proxy.js';
 import { borrowHeadway } from '../support/shared-headway.js';
 import { startSite, type TestSite } from '../support/site.js';
@@ -118,7 +118,7 @@ describe('the client in a browser', () => {
   let site: TestSite;
   let context: BrowserContext;
   let first: Page;
-  let complaints: string[];
+  let complaints: string[] = [];
 
   beforeAll(async () => {
     const app = '<div id="app"></div>';
@@ -138,14 +138,18 @@ describe('the client in a browser', () => {
       '/svelte': html(app, '<script type="module" src="/svelte.js"></script>'),
       '/svelte.js': svelte,
     });
+    context = await browser.newContext();
+    first = await context.newPage();
+    prepare(first);
   });
   beforeEach(async () => {
-    context = await browser.newContext();
     complaints = [];
-    first = await open('/start');
+    await first.goto(`${site.url}/start`);
+    await first.waitForFunction('globalThis.start');
   });
   afterEach(async () => {
-    await context.close();
+    await Promise.all(context.pages().map((page) => page === first || page.close()));
+    await forgetVisitor(first, site.url);
     await until('the connections are closed', () => site.open.length === 0);
     expect(complaints).toEqual([]);
   });
@@ -155,12 +159,14 @@ describe('the client in a browser', () => {
     await headway.stop();
   });
 
-  async function open(path: string, settle = true): Promise<Page> {
-    const page = await context.newPage();
+  function prepare(page: Page): void {
     page.setDefaultTimeout(10_000);
     page.on('pageerror', (error) => complaints.push(error.message));
+  }
+  async function open(path: string): Promise<Page> {
+    const page = await context.newPage();
+    prepare(page);
     await page.goto(site.url + path);
-    if (settle && path === '/start') await page.waitForFunction('globalThis.start');
     return page;
   }
   const start = (
@@ -176,7 +182,7 @@ describe('the client in a browser', () => {
     const before = site.most();
     expect(before).toBeLessThanOrEqual(2);
     // The jobs run until they are cancelled, however long the tabs take to open.
-    const jobs = await Promise.all(Array.from({ length: 8 }, () => start(1000, 100)));
+    const jobs = await Promise.all(Array.from({ length: 8 }, () => start(200, 500)));
     // One after the other: a tab whose shared worker does not answer within seconds keeps a connection of its own.
     const tabs: Page[] = [];
     for (const { id } of jobs) {
@@ -209,11 +215,11 @@ describe('the client in a browser', () => {
   });
 
   it('shows past events in a second tab of the same job', async () => {
-    const { id } = await start(40, 100);
+    const { id } = await start(10, 400);
     const one = await open(`/react#${id}`);
-    await one.getByText('40 steps of 100 ms').waitFor();
+    await one.getByText('10 steps of 400 ms').waitFor();
     const two = await open(`/react#${id}`);
-    await two.getByText('40 steps of 100 ms').waitFor();
+    await two.getByText('10 steps of 400 ms').waitFor();
     for (const tab of [one, two]) {
       await tab.locator('output').getByText('completed').waitFor();
       expect(await tab.getByRole('listitem').count()).toBe(1);
@@ -241,16 +247,17 @@ describe('the client in a browser', () => {
   it('uses its own connection if the shared worker does not start', async () => {
     await context.route('**/shared-worker.js', (route) => route.fulfill({ status: 404 }));
     await context.addInitScript('if (location.search === "?none") delete globalThis.SharedWorker;');
-    const { id } = await start(30, 100);
+    const { id } = await start(12, 250);
     for (const path of ['/element?none#', '/element#']) {
       const tab = await open(path + id);
       await until('the bar moves', async () => (await value(tab)) > 0);
     }
     expect(site.open).toHaveLength(2);
+    await context.unroute('**/shared-worker.js');
   });
 
   it('continues on its own connection when the shared worker is killed', async () => {
-    const { id } = await start(60, 100);
+    const { id } = await start(24, 250);
     const page = await open(`/element#${id}`);
     await until('the bar moves', async () => (await value(page)) > 0);
     const session = await browser.newBrowserCDPSession();
@@ -280,7 +287,7 @@ describe('the client in a browser', () => {
   });
 
   it.each(['react', 'vue', 'svelte'])('shows a job with %s, cancels and reruns it', async (framework) => {
-    const { id } = await start(80, 60);
+    const { id } = await start(20, 250);
     const page = await open(`/${framework}#${id}`);
     const percent = async (): Promise<number> => Number(await page.locator('progress').getAttribute('value'));
     await until('the bar moves', async () => (await percent()) > 0);
@@ -345,7 +352,7 @@ describe('the client in a browser', () => {
   it('moves the bar behind a proxy that withholds the bodies of streams', async () => {
     site.withholds = true;
     try {
-      const { id } = await start(100, 100);
+      const { id } = await start(40, 250);
       const page = await open(`/element#${id}`);
       const opened = performance.now();
       await until('the bar moves', async () => (await value(page)) > 0);

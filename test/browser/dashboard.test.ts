@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { startBrowser } from '../support/browser.js';
 import { ADMIN_TOKEN } from '../support/dashboard.js';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { findingsOf, onEachScreen, SCREENS, takePictures } from '../support/page.js';
+import { findingsOf, forgetVisitor, onEachScreen, SCREENS, takePictures } from '../support/page.js';
 import { until } from '../support/until.js';
 
 describe('the dashboard', () => {
@@ -19,16 +19,12 @@ describe('the dashboard', () => {
       startHeadway({ env: { ADMIN_TOKEN, WORKER_CONCURRENCY: '70' } }),
       startBrowser(),
     ]);
-  });
-  beforeEach(async () => {
     const context = await browser.newContext({
       httpCredentials: { username: 'any', password: ADMIN_TOKEN },
       viewport: { width: 1280, height: 900 },
     });
     page = await context.newPage();
     page.setDefaultTimeout(10_000);
-    complaints = [];
-    requests = [];
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
@@ -39,8 +35,12 @@ describe('the dashboard', () => {
       if (!/^\/(assets\/|favicon)/.test(pathname)) requests.push(`${request.method()} ${pathname}`);
     });
   });
+  beforeEach(() => {
+    complaints = [];
+    requests = [];
+  });
   afterEach(async () => {
-    await page.context().close();
+    await forgetVisitor(page, headway.api.url);
     expect(complaints).toEqual([]);
     await headway.connection.flushall();
   });
@@ -64,7 +64,7 @@ describe('the dashboard', () => {
   const bars = () => page.getByRole('group', { name: 'List of active jobs' }).getByRole('progressbar');
 
   it('uses one stream: it sends no other requests while bars move and jobs end', async () => {
-    const jobs = await Promise.all([start(500, 20), start(500, 20), start(500, 20)]);
+    const jobs = await Promise.all([start(100, 100), start(100, 100), start(100, 100)]);
     await signIn();
     await until('the bars are shown', async () => (await bars().count()) === 3);
     const value = async (): Promise<number> => Number(await bars().first().getAttribute('aria-valuenow'));
@@ -105,7 +105,7 @@ describe('the dashboard', () => {
 
   it('draws only the visible rows, finds jobs, and shows one with its timeline', async () => {
     const jobs = await Promise.all(
-      Array.from({ length: 60 }, (_, i) => start(1000, 500, undefined, { title: `Row ${i}` })),
+      Array.from({ length: 60 }, (_, i) => start(100, 10_000, undefined, { title: `Row ${i}` })),
     );
     const failed = await start(4, 20, 2, {
       ...{ attempts: 2, backoff: { type: 'fixed', delayMs: 50 } },
@@ -217,13 +217,13 @@ describe('the dashboard', () => {
   });
 
   it('shows visitors their own jobs, and lets an admin sign in', async () => {
-    await start(5000, 20);
+    await start(500, 500);
     const context = await browser.newContext();
     const visitor = await context.newPage();
     await visitor.goto(`${headway.api.url}/`);
     await visitor.getByRole('radio', { name: /^steps/ }).check();
-    await visitor.getByLabel(/^Count/).fill('5000');
-    await visitor.getByLabel(/^Interval/).fill('20');
+    await visitor.getByLabel(/^Count/).fill('500');
+    await visitor.getByLabel(/^Interval/).fill('500');
     await visitor.getByRole('button', { name: 'Start the job' }).click();
     await visitor.getByRole('status').getByText('Running').waitFor();
     await visitor.goto(`${headway.api.url}/dashboard`);
@@ -271,7 +271,7 @@ describe('the dashboard', () => {
   }
 
   it('has no axe findings and no horizontal scrolling on any screen', async () => {
-    const job = await start(5000, 20);
+    const job = await start(500, 500);
     const failed = await start(3, 10, 2);
     await signIn();
     await page.getByText('failed at step 2, as asked').waitFor();

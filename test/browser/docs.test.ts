@@ -46,17 +46,22 @@ describe('/docs', () => {
         ['get-/v1/jobs/-id-/events', 'An attempt has failed and another one follows'],
         ['cmp--schemas-progress', 'The progress of a job'],
       ] as const;
-      for (const colorScheme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme });
-        // In the dark, only the colours are different.
-        const rules = colorScheme === 'dark' ? COLOR_RULES : undefined;
-        // On a phone, the renderer has no menu, and shows schemas only with their operations.
-        for (const [route, text] of device === 'phone' ? routes.slice(0, 2) : routes) {
-          await page.evaluate((hash) => {
-            (globalThis as unknown as { location: { hash: string } }).location.hash = hash;
-          }, `?route=${route}`);
-          // Collapsed parts can contain the same text.
-          await page.getByText(text).filter({ visible: true }).first().waitFor();
+      // On a phone, the renderer has no menu, and shows schemas only with their operations.
+      const shown = device === 'phone' ? routes.slice(0, 2) : routes;
+      for (const [route, text] of shown) {
+        await page.emulateMedia({ colorScheme: 'light' });
+        await page.evaluate((hash) => {
+          (globalThis as unknown as { location: { hash: string } }).location.hash = hash;
+        }, `?route=${route}`);
+        // Collapsed parts can contain the same text.
+        await page.getByText(text).filter({ visible: true }).first().waitFor();
+        // On a phone, an operation stays open when the next one is opened: both are checked together.
+        if (device === 'phone' && route !== shown.at(-1)![0]) continue;
+        if (route.startsWith('cmp--')) await keepFewSchemas(page, route);
+        for (const colorScheme of ['light', 'dark'] as const) {
+          await page.emulateMedia({ colorScheme });
+          // In the dark, only the colours are different.
+          const rules = colorScheme === 'dark' ? COLOR_RULES : undefined;
           let findings: string[] = [];
           // The colours of the renderer change over some milliseconds.
           await until(
@@ -116,3 +121,18 @@ describe('/docs', () => {
     expect(page.headers.get('content-security-policy')).not.toContain('unsafe');
   });
 });
+
+/**
+ * Removes schemas from the page. The renderer lists all of them, 16,000 elements that are drawn alike: axe would need ten
+ * seconds of CPU. That of the address and ten others stand for them.
+ */
+async function keepFewSchemas(page: Page, id: string): Promise<void> {
+  const left = await page.evaluate((kept) => {
+    // biome-ignore lint/suspicious/noExplicitAny: tests are compiled without the types of the DOM
+    const { shadowRoot } = (globalThis as any).document.querySelector('openapi-explorer');
+    const all = [...shadowRoot.querySelectorAll('[id^="cmp--schemas-"]')];
+    for (const schema of all.slice(10)) if (schema.id !== kept) schema.remove();
+    return shadowRoot.querySelectorAll('[id^="cmp--schemas-"]').length;
+  }, id);
+  expect(left).toBe(11);
+}

@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { startBrowser } from '../support/browser.js';
 import type { Headway } from '../support/headway.js';
-import { findingsOf, onEachScreen } from '../support/page.js';
+import { findingsOf, forgetVisitor, onEachScreen } from '../support/page.js';
 import { borrowHeadway } from '../support/shared-headway.js';
 import { until } from '../support/until.js';
 
@@ -16,19 +16,19 @@ describe('the page', () => {
 
   beforeAll(async () => {
     [headway, browser] = await Promise.all([borrowHeadway(), startBrowser()]);
-  });
-  beforeEach(async () => {
     page = await browser.newPage({ acceptDownloads: true });
     page.setDefaultTimeout(10_000);
-    complaints = [];
     page.on('pageerror', (error) => complaints.push(error.message));
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
     });
+  });
+  beforeEach(async () => {
+    complaints = [];
     await page.goto(headway.api.url);
   });
   afterEach(async () => {
-    await page.close();
+    await forgetVisitor(page, headway.api.url);
     expect(complaints).toEqual([]);
   });
   afterAll(async () => {
@@ -51,7 +51,7 @@ describe('the page', () => {
   }
 
   it('shows the progress of a job up to its result, across a reload', async () => {
-    await startSteps(50, 100);
+    await startSteps(25, 250);
     await until('the bar moves', async () => (await value()) >= 10);
     const before = await value();
     await page.reload();
@@ -66,7 +66,7 @@ describe('the page', () => {
 
   it('imports a CSV file and offers the result', async () => {
     await choose('csv-import');
-    const rows = Array.from({ length: 30_000 }, (_, i) => `${i},name ${i},${i % 1000 === 7 ? 'x' : i}`);
+    const rows = Array.from({ length: 3000 }, (_, i) => `${i},name ${i},${i % 1000 === 7 ? 'x' : i}`);
     await page.locator('input[type=file]').setInputFiles({
       name: 'list.csv',
       mimeType: 'text/csv',
@@ -76,7 +76,7 @@ describe('the page', () => {
     const link = page.getByRole('link', { name: /list\.sqlite/ });
     await link.waitFor();
     const warnings = page.getByRole('list', { name: 'Warnings' }).getByRole('listitem');
-    expect(await warnings.allTextContents()).toEqual(['30 of 30000 rows rejected: 30 × not of type integer']);
+    expect(await warnings.allTextContents()).toEqual(['3 of 3000 rows rejected: 3 × not of type integer']);
     const [download] = await Promise.all([page.waitForEvent('download'), link.click()]);
     expect(download.suggestedFilename()).toBe('list.sqlite');
     expect(await download.failure()).toBeNull();
@@ -184,7 +184,7 @@ describe('the page', () => {
   });
 
   it('cancels a job, and runs it again', async () => {
-    await startSteps(40, 100);
+    await startSteps(40, 250);
     await until('the bar moves', async () => (await value()) > 0);
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByRole('status').getByText('Cancelled').waitFor();

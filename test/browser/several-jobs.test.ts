@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startBrowser, startBrowserWithTabs } from '../support/browser.js';
 import type { Headway } from '../support/headway.js';
-import { findingsOf, onEachScreen } from '../support/page.js';
+import { findingsOf, forgetVisitor, onEachScreen } from '../support/page.js';
 import { temporaryFolder } from '../support/processes.js';
 import { borrowHeadway } from '../support/shared-headway.js';
 import { startSite, type TestSite } from '../support/site.js';
@@ -18,20 +18,25 @@ describe('the page with several jobs', () => {
   /** Serves the page through a reverse proxy that records the open streams. */
   let site: TestSite;
   let context: BrowserContext;
+  /** The page of the tests, except for those in another browser. */
+  let first: Page;
   let page: Page;
-  let complaints: string[];
+  let complaints: string[] = [];
 
   beforeAll(async () => {
     [headway, browser] = await Promise.all([borrowHeadway(), startBrowser()]);
     site = await startSite(headway.api.url, {});
+    context = await browser.newContext();
+    first = await open(context);
   });
   beforeEach(async () => {
-    context = await browser.newContext();
     complaints = [];
-    page = await open(context);
+    page = first;
+    await page.goto(site.url);
   });
   afterEach(async () => {
-    await context.close();
+    await Promise.all(context.pages().map((each) => each === first || each.close()));
+    await forgetVisitor(first, site.url);
     expect(complaints).toEqual([]);
   });
   afterAll(async () => {
@@ -73,7 +78,7 @@ describe('the page with several jobs', () => {
   }
 
   it('moves three bars over one connection, and cancels only one of the jobs', async () => {
-    for (const count of [300, 400, 500]) await startSteps(count, 50);
+    for (const count of [100, 120, 140]) await startSteps(count, 250);
     await until('all three bars move', async () => {
       const values = await Promise.all([0, 1, 2].map((i) => percentOf(panels().nth(i))));
       return values.every((value) => value >= 2);
@@ -104,7 +109,7 @@ describe('the page with several jobs', () => {
   });
 
   it('shows the same jobs after a reload, and the unfinished ones in a tab without jobs in its address', async () => {
-    await startSteps(400, 50);
+    await startSteps(100, 250);
     await startSteps(3, 10, 2);
     await panels().first().getByText('failed at step 2, as asked').waitFor();
     await page.reload();
@@ -238,7 +243,7 @@ describe('the page with several jobs', () => {
 
     it('works without notifications if the browser denies them or does not support them', async () => {
       page = await open(tabs);
-      await startSteps(300, 50);
+      await startSteps(100, 250);
       // Without a window, Chromium denies permission at once.
       await page.getByRole('button', { name: 'Notify me when done' }).click();
       await page.getByText('This browser blocks notifications from this page.').waitFor();
@@ -266,7 +271,7 @@ describe('the page with several jobs', () => {
       });
       page = await open(tabs);
       const shown = (): Promise<string[]> => page.evaluate('globalThis.shown');
-      await startSteps(110, 100);
+      await startSteps(22, 500);
       const button = page.getByRole('button', { name: 'Notify me when done' });
       expect(await button.getAttribute('aria-pressed')).toBe('false');
       await button.click();
@@ -289,9 +294,9 @@ describe('the page with several jobs', () => {
         async () => (await page.evaluate('document.visibilityState')) === 'visible',
       );
       // A long job that ends while the tab is visible, and a short one that ends while it is hidden.
-      await startSteps(110, 100);
+      await startSteps(22, 500);
       await status(panels().first(), 'Completed');
-      await startSteps(20, 100);
+      await startSteps(4, 500);
       await other.bringToFront();
       await until('the short job has ended', async () => (await page.title()) === 'Completed · steps');
       // The setting is kept, and an earlier end causes no notification.
@@ -306,8 +311,8 @@ describe('the page with several jobs', () => {
 
   it('has no axe findings and no horizontal scrolling on any screen', async () => {
     // They run until they are cancelled.
-    await startSteps(4000, 50);
-    await startSteps(3000, 50);
+    await startSteps(500, 500);
+    await startSteps(400, 500);
     await startSteps(5, 10, 4);
     await panels().first().getByText('failed at step 4, as asked').waitFor();
     await until('the bar moves', async () => (await percentOf(panels().nth(1))) > 0);

@@ -223,8 +223,8 @@ describe('the visible state of a job', () => {
     const page = await open(headway.api.url);
     const focused = () => page.evaluate('document.activeElement.innerText || document.activeElement.tagName');
     await page.getByRole('radio', { name: /^steps/ }).check();
-    await page.getByLabel(/^Count/).fill('500');
-    await page.getByLabel(/^Interval/).fill('100');
+    await page.getByLabel(/^Count/).fill('100');
+    await page.getByLabel(/^Interval/).fill('500');
     await page.getByRole('button', { name: 'Start the job' }).focus();
     await page.keyboard.press('Enter');
     const cancel = page.getByRole('button', { name: 'Cancel' });
@@ -242,44 +242,50 @@ describe('the visible state of a job', () => {
     await page.close();
   });
 
-  describe.each(['ltr', 'rtl'] as const)('on a page whose direction is %s', (dir) => {
-    const starts = dir === 'rtl' ? 'right' : 'left';
+  describe('in both directions of a page', () => {
+    const DIRECTIONS = [
+      ['ltr', 'left'],
+      ['rtl', 'right'],
+    ] as const;
+    const turn = (page: Page, dir: string) => page.evaluate(`document.documentElement.dir = '${dir}'`);
 
     it('lays out each text by its own letters, aligned with the start of the page', async () => {
-      const job = await headway.client.start('steered', { turns: dir });
+      const job = await headway.client.start('steered', { turns: 'letters' });
       const message = 'ייבוא אנשים, people.csv (שלב 2)';
       await headway.connection.lpush(
-        dir,
+        'letters',
         'log שורה 7: imported people.csv!',
         'log line 8: imported אנשים.',
         'log سطر ٩: تم، people.csv',
         JSON.stringify({ current: 400, total: 1000, stage: 'ייבוא (2)', message }),
       );
       const page = await open(`${headway.api.url}/#job=${job.id}`);
-      await page.evaluate(`document.documentElement.dir = '${dir}'`);
       const panel = page.getByRole('article');
       const lines = panel.getByRole('log').locator('bdi:not(.log-fields)');
       await until('all lines are shown', async () => (await lines.count()) === 3);
-      // For each pair in reading order, the first part is on the side where its text begins.
-      await expectOrder(lines.nth(0), 'rtl', 'שורה', 'imported');
-      await expectOrder(lines.nth(0), 'ltr', 'imported', 'people.csv');
-      await expectOrder(lines.nth(0), 'rtl', 'imported people.csv', '!');
-      await expectOrder(lines.nth(1), 'ltr', 'line 8', 'אנשים');
-      await expectOrder(lines.nth(1), 'ltr', 'אנשים', '.');
-      await expectOrder(lines.nth(2), 'rtl', 'سطر', 'people.csv');
-      const shown = panel.getByText(message, { exact: true });
-      await expectOrder(shown, 'rtl', 'ייבוא', 'people.csv');
-      await expectOrder(shown, 'rtl', 'people.csv', '(שלב');
-      for (const text of [shown, panel.getByRole('heading', { name: 'steered' }), lines.nth(1)])
-        expect(await sideOf(text, panel)).toBe(starts);
       await page.getByRole('radio', { name: /^checksum/ }).check();
       const name = 'תמונה (1), copy.png';
       await page
         .locator('input[type=file]')
         .setInputFiles({ name, mimeType: 'image/png', buffer: Buffer.from('x') });
-      const file = page.locator('.file bdi', { hasText: name });
-      await expectOrder(file, 'rtl', 'תמונה', '(1)');
-      await expectOrder(file, 'rtl', '(1)', 'copy.png');
+      for (const [dir, starts] of DIRECTIONS) {
+        await turn(page, dir);
+        // For each pair in reading order, the first part is on the side where its text begins.
+        await expectOrder(lines.nth(0), 'rtl', 'שורה', 'imported');
+        await expectOrder(lines.nth(0), 'ltr', 'imported', 'people.csv');
+        await expectOrder(lines.nth(0), 'rtl', 'imported people.csv', '!');
+        await expectOrder(lines.nth(1), 'ltr', 'line 8', 'אנשים');
+        await expectOrder(lines.nth(1), 'ltr', 'אנשים', '.');
+        await expectOrder(lines.nth(2), 'rtl', 'سطر', 'people.csv');
+        const shown = panel.getByText(message, { exact: true });
+        await expectOrder(shown, 'rtl', 'ייבוא', 'people.csv');
+        await expectOrder(shown, 'rtl', 'people.csv', '(שלב');
+        for (const text of [shown, panel.getByRole('heading', { name: 'steered' }), lines.nth(1)])
+          expect(await sideOf(text, panel), dir).toBe(starts);
+        const file = page.locator('.file bdi', { hasText: name });
+        await expectOrder(file, 'rtl', 'תמונה', '(1)');
+        await expectOrder(file, 'rtl', '(1)', 'copy.png');
+      }
       await page.close();
     });
 
@@ -291,14 +297,16 @@ describe('the visible state of a job', () => {
         [`${site.url}/vue`, `[data-job="${id}"] .headway-bar`, '.headway-fill'],
       ] as const) {
         const page = await open(url);
-        await page.evaluate(`document.documentElement.dir = '${dir}'`);
-        const [whole, part] = [page.locator(bar), page.locator(`${bar} ${fill}`)];
-        await until(`${bar} is filled to 40 percent from the ${starts}`, async () => {
-          const [all, some] = [await whole.boundingBox(), await part.boundingBox()];
-          if (!all || !some || Math.abs(some.width / all.width - 0.4) > 0.01) return false;
-          const from = dir === 'rtl' ? all.x + all.width - some.x - some.width : some.x - all.x;
-          return Math.abs(from) < 1;
-        });
+        for (const [dir, starts] of DIRECTIONS) {
+          await turn(page, dir);
+          const [whole, part] = [page.locator(bar), page.locator(`${bar} ${fill}`)];
+          await until(`${bar} is filled to 40 percent from the ${starts}`, async () => {
+            const [all, some] = [await whole.boundingBox(), await part.boundingBox()];
+            if (!all || !some || Math.abs(some.width / all.width - 0.4) > 0.01) return false;
+            const from = dir === 'rtl' ? all.x + all.width - some.x - some.width : some.x - all.x;
+            return Math.abs(from) < 1;
+          });
+        }
         await page.close();
       }
     });

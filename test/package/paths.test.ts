@@ -16,7 +16,7 @@ import {
   STAND_IN,
 } from '../support/react-native.js';
 import { freePort, startRedis, type TestRedis } from '../support/redis.js';
-import { startSite } from '../support/site.js';
+import { startSite, type TestSite } from '../support/site.js';
 import { bearer } from '../support/tokens.js';
 import { until } from '../support/until.js';
 
@@ -124,12 +124,13 @@ describe('getting started with the packed packages', () => {
     await seeBar(`${url}/greet.html`);
     await worker.stop('SIGTERM');
     expect(await worker.exited).toBe(0);
+    await server.stop();
   });
 
   it('Fastify and Hono: a job, beside the routes of the application', async () => {
     project.write('other/jobs.mjs', said('express-jobs'));
     project.write('other/worker.mjs', said('express-worker'));
-    run('node other/worker.mjs');
+    const started = [run('node other/worker.mjs')];
     const greeted = ['fastify', 'hono'].map(async (framework) => {
       const port = await freePort();
       const code = said(framework, { 8080: String(port) });
@@ -139,7 +140,9 @@ describe('getting started with the packed packages', () => {
         code.replace('const own =', `${said('hono-fetch')}const own =`),
       );
       const url = `http://127.0.0.1:${port}`;
-      await served(`${url}/hello`, run(`node other/${framework}.mjs`));
+      const server = run(`node other/${framework}.mjs`);
+      started.push(server);
+      await served(`${url}/hello`, server);
       expect(await (await fetch(`${url}/hello`)).text()).toBe('Hello');
       expect((await fetch(`${url}/none`)).status).toBe(404);
       const paths = framework === 'hono' ? ['', '/api/headway'] : [''];
@@ -149,6 +152,7 @@ describe('getting started with the packed packages', () => {
     });
     const one = { greeted: 1 };
     expect(await Promise.all(greeted)).toEqual([[one], [one, one]]);
+    await Promise.all(started.map((command) => command.stop()));
   });
 
   it('a feature whose packages are not installed: names them', async () => {
@@ -217,53 +221,63 @@ describe('getting started with the packed packages', () => {
     expect([waits(polls), waits(streams)]).toEqual([new Set([true]), new Set([false])]);
   });
 
-  it.each([
-    {
-      name: 'Vue',
-      component: 'Steps.vue',
-      code: 'vue',
-      plugin: "import vue from '@vitejs/plugin-vue';",
-      main: `import { createApp } from 'vue'; import Steps from './Steps.vue'; createApp(Steps).mount('#app');`,
-    },
-    {
-      name: 'React',
-      component: 'Steps.jsx',
-      code: 'react',
-      // Vite transforms JSX by itself; real projects use @vitejs/plugin-react here, for hot reloads.
-      plugin: 'const vue = () => [];',
-      main: `import { createRoot } from 'react-dom/client'; import Steps from './Steps.jsx'; createRoot(document.querySelector('#app')).render(<Steps />);`,
-    },
-    {
-      name: 'Svelte',
-      component: 'Steps.svelte',
-      code: 'svelte',
-      plugin: "import { svelte as vue } from '@sveltejs/vite-plugin-svelte';",
-      main: `import { mount } from 'svelte'; import Steps from './Steps.svelte'; mount(Steps, { target: document.querySelector('#app') });`,
-    },
-  ])('$name, in a Vite project: with the development server, and built', async (path) => {
-    const folder = path.name.toLowerCase();
-    const main = path.code === 'react' ? 'main.jsx' : 'main.js';
-    project.write(`${folder}/src/${path.component}`, said(path.code));
-    project.write(`${folder}/src/${main}`, path.main);
-    project.write(
-      `${folder}/index.html`,
-      `<!doctype html><link rel="icon" href="data:,"><div id="app"></div><script type="module" src="/src/${main}"></script>`,
-    );
-    const config = `import { defineConfig } from 'vite';\n${path.plugin}\n${said('proxy')}`;
-    project.write(`${folder}/vite.config.js`, config);
-    const vite = `node ../node_modules/vite/bin/vite.js`;
-    const there = `cd ${project.folder}/${folder} &&`;
-    const port = await freePort();
-    const server = runCommand(`${there} exec ${vite} --host 127.0.0.1 --port ${port}`, env());
-    running.push(server);
-    await served(`http://127.0.0.1:${port}/`, server);
-    await seeBar(`http://127.0.0.1:${port}/`);
-    await server.stop();
+  describe('in a Vite project', () => {
+    /** One project for all frameworks: starting the development server and building cost seconds of CPU each time. */
+    const pages = [
+      {
+        name: 'Vue',
+        component: 'Steps.vue',
+        main: `import { createApp } from 'vue'; import Steps from './Steps.vue'; createApp(Steps).mount('#app');`,
+      },
+      {
+        name: 'React',
+        component: 'Steps.jsx',
+        main: `import { createRoot } from 'react-dom/client'; import Steps from './Steps.jsx'; createRoot(document.querySelector('#app')).render(<Steps />);`,
+      },
+      {
+        name: 'Svelte',
+        component: 'Steps.svelte',
+        main: `import { mount } from 'svelte'; import Steps from './Steps.svelte'; mount(Steps, { target: document.querySelector('#app') });`,
+      },
+    ];
+    let development: string;
+    let built: TestSite;
 
-    await runToEnd(`${there} ${vite} build`, env());
-    const built = await startSite(service, filesOf(join(project.folder, folder, 'dist')));
-    await seeBar(`${built.url}/index.html`);
-    built.stop();
+    beforeAll(async () => {
+      for (const { name, component, main } of pages) {
+        const folder = name.toLowerCase();
+        project.write(`web/src/${component}`, said(folder));
+        project.write(`web/src/${folder}.jsx`, main);
+        project.write(
+          `web/${folder}.html`,
+          `<!doctype html><link rel="icon" href="data:,"><div id="app"></div><script type="module" src="/src/${folder}.jsx"></script>`,
+        );
+      }
+      // Vite transforms JSX by itself; real projects use @vitejs/plugin-react, for hot reloads.
+      const plugins = `import { svelte } from '@sveltejs/vite-plugin-svelte';
+        import vuePlugin from '@vitejs/plugin-vue';
+        const input = ${JSON.stringify(pages.map(({ name }) => `${name.toLowerCase()}.html`))};
+        const pages = { name: 'pages', config: () => ({ build: { rolldownOptions: { input } } }) };
+        const vue = () => [vuePlugin(), svelte(), pages];`;
+      project.write(
+        'web/vite.config.js',
+        `import { defineConfig } from 'vite';\n${plugins}\n${said('proxy')}`,
+      );
+      const vite = `node ../node_modules/vite/bin/vite.js`;
+      const there = `cd ${project.folder}/web &&`;
+      const port = await freePort();
+      const server = runCommand(`${there} exec ${vite} --host 127.0.0.1 --port ${port}`, env());
+      running.push(server);
+      development = `http://127.0.0.1:${port}`;
+      await served(`${development}/vue.html`, server);
+      await runToEnd(`${there} ${vite} build`, env());
+      built = await startSite(service, filesOf(join(project.folder, 'web/dist')));
+    });
+    afterAll(() => built.stop());
+
+    it.each(pages)('$name: with the development server, and built', async ({ name }) => {
+      for (const url of [development, built.url]) await seeBar(`${url}/${name.toLowerCase()}.html`);
+    });
   });
 });
 
