@@ -151,7 +151,7 @@ describe('a rolling restart under load', () => {
     const job = { name: 'steps', data: { count: 2, intervalMs: 20 } };
     loads.push(
       publishing,
-      ...Array.from({ length: 3 }, () => startLoad(`${balancer.url}/v1/jobs`, 202, { body: () => job })),
+      ...Array.from({ length: 2 }, () => startLoad(`${balancer.url}/v1/jobs`, 202, { body: () => job })),
     );
     await until('all viewers see the numbers', () => viewers.every(({ last }) => last > 0), BUSY_MS);
 
