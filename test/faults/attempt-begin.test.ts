@@ -5,8 +5,8 @@ import { jobsDir } from '../support/jobs.js';
 import { watchToEnd } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-const MIN_STRIKES = 10;
-const MAX_STRIKES = 30;
+const MIN_STRIKES = 7;
+const MAX_STRIKES = 20;
 
 describe('P1: a fault while attempts begin and end', () => {
   let headway: Headway;

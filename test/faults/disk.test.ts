@@ -78,7 +78,7 @@ describe.runIf(disk.mounted)('a small disk that two API processes and a worker s
     let least = Number.POSITIVE_INFINITY;
     const watch = setInterval(async () => {
       least = Math.min(least, (await free()).bytes);
-    }, 2);
+    }, 5);
     const body = new Uint8Array(MiB).fill(1);
     const answers = await Promise.all(
       // Every second pair of uploads has an unknown length.

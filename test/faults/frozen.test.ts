@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
-import { jobsDir } from '../support/jobs.js';
+import { inThread, jobsDir } from '../support/jobs.js';
 import { startWorker } from '../support/processes.js';
-import { openStream } from '../support/sse.js';
+import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
 let headway: Headway;
 beforeAll(async () => {
-  headway = await startHeadway({ workers: 0, env: { JOBS_DIR: jobsDir('gated') } });
+  headway = await startHeadway({ workers: 0, env: { JOBS_DIR: jobsDir('gated', inThread('gated')) } });
 });
 afterEach(async () => {
   await Promise.all(headway.workers.splice(0).map((worker) => worker.kill()));
@@ -16,40 +16,49 @@ afterEach(async () => {
 afterAll(() => headway.stop());
 
 it.each([
-  ['that another worker has completed', {}],
-  ['that another worker has completed, with the job in a thread', { thread: true }],
-  ['that has failed as stalled', { failed: true }],
-])(
-  'a worker that was frozen does not run a job %s',
-  async (_what, { thread = false, failed = false }: { thread?: boolean; failed?: boolean }) => {
-    const env = {
-      ...headway.env,
-      LOCK_DURATION_MS: '1000',
-      STALLED_INTERVAL_MS: '500',
-      MAX_STALLS: failed ? '0' : '3',
-      JOBS_DIR: jobsDir({ file: 'gated', thread }),
-      WORKER_JOBS: 'gated',
-    };
-    const { client, connection, workers } = headway;
-    const frozen = await startWorker({ ...env, GATED: '1' });
-    workers.push(frozen);
-    const job = await client.start('gated', {});
-    const stream = await openStream(client.events(job), { token: job.token });
-    await until('the frozen worker validates the data', () => connection.exists('checking'));
-    frozen.child.kill('SIGSTOP');
-    const other = await startWorker(env);
-    workers.push(other);
+  ['that another worker has completed, also with the job in a thread', ['gated', 'gated-thread'], false],
+  ['that has failed as stalled', ['gated'], true],
+])('a worker that was frozen does not run a job %s', async (_what, kinds, failed) => {
+  const env = {
+    ...headway.env,
+    LOCK_DURATION_MS: '1000',
+    STALLED_INTERVAL_MS: '500',
+    MAX_STALLS: failed ? '0' : '3',
+    WORKER_JOBS: kinds.join(),
+  };
+  const { client, connection, workers } = headway;
+  /** Starts a job of each kind, and watches it. */
+  const start = (): Promise<TestStream[]> =>
+    Promise.all(
+      kinds.map(async (kind) => {
+        const job = await client.start(kind, {});
+        return openStream(client.events(job), { token: job.token });
+      }),
+    );
+  const frozen = await startWorker({ ...env, GATED: '1' });
+  workers.push(frozen);
+  const streams = await start();
+  await until(
+    'the frozen worker validates the data',
+    async () => (await connection.llen('checking')) >= kinds.length,
+  );
+  frozen.child.kill('SIGSTOP');
+  const other = await startWorker(env);
+  workers.push(other);
+  for (const stream of streams) {
     await stream.ended;
     expect(stream.names().at(-1)).toBe(failed ? 'failed' : 'completed');
-    await connection.set('gate', 'open');
-    frozen.child.kill('SIGCONT');
-    // Once the frozen worker has completed another job, it has finished with the first job.
-    await other.kill();
-    const next = await client.start('gated', {});
-    const after = await openStream(client.events(next), { token: next.token });
-    await after.ended;
-    expect(after.names().at(-1)).toBe('completed');
-    const bodies = failed ? [frozen] : [other, frozen];
-    expect(await connection.lrange('bodies', 0, -1)).toEqual(bodies.map(({ child }) => String(child.pid)));
-  },
-);
+  }
+  await connection.set('gate', 'open');
+  frozen.child.kill('SIGCONT');
+  // Once the frozen worker has completed other jobs, it has finished with the first ones.
+  await other.kill();
+  for (const stream of await start()) {
+    await stream.ended;
+    expect(stream.names().at(-1)).toBe('completed');
+  }
+  const bodies = failed ? [frozen] : [other, frozen];
+  expect(await connection.lrange('bodies', 0, -1)).toEqual(
+    bodies.flatMap(({ child }) => kinds.map(() => String(child.pid))),
+  );
+});

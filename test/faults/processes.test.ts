@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -14,7 +14,7 @@ import { openStream, watchToEnd } from '../support/sse.js';
 import { bearer } from '../support/tokens.js';
 import { until } from '../support/until.js';
 
-const VIEWERS = 20;
+const VIEWERS = 8;
 const CHANNEL = 'public.count';
 const SEVERAL = { API_PROCESSES: '2', WORKER_PROCESSES: '2' };
 const REPLACED = '"msg":"all processes are replaced"';
@@ -70,8 +70,26 @@ describe('processes under a supervisor', () => {
     return viewers;
   }
 
+  const names = async (): Promise<string> => (await fetch(`${headway.api.url}/v1/definitions`)).text();
+
+  // The first one: the next one replaces the processes after the mistake is mended.
+  it('stay when a restart fails', async () => {
+    const { api } = headway;
+    const before = under(api);
+    const broken = join(jobs, 'broken.mjs');
+    writeFileSync(broken, 'export default {');
+    api.child.kill('SIGHUP');
+    await until('the restart has ended', () => api.output().includes('the restart ends'));
+    expect(api.output()).toMatch(/^error: .*broken\.mjs/m);
+    expect(api.output()).not.toContain(REPLACED);
+    expect(under(api)).toEqual(before);
+    rmSync(broken);
+  });
+
   it('are replaced one at a time on SIGHUP: nothing is missed, refused or lost', async () => {
     const { api, client } = headway;
+    const earlier = api.output().length;
+    const output = (): string => api.output().slice(earlier);
     const viewers = watchNumbers(api.url);
     await until('all viewers are there', () => viewers.every(({ connections }) => connections > 0));
     const spread = await Scrape.of(api.metrics);
@@ -81,11 +99,11 @@ describe('processes under a supervisor', () => {
 
     const publishing = startLoad(`${api.url}/v1/channels/${CHANNEL}`, 200, {
       body: (n) => ({ data: { n } }),
-      pauseMs: 20,
+      pauseMs: 50,
     });
     const steps = { name: 'steps', data: { count: 3, intervalMs: 20 } };
-    const starting = startLoad(`${api.url}/v1/jobs`, 202, { body: () => steps, pauseMs: 100 });
-    const checking = startLoad(`${api.url}/readyz`, 200, { pauseMs: 20 });
+    const starting = startLoad(`${api.url}/v1/jobs`, 202, { body: () => steps, pauseMs: 200 });
+    const checking = startLoad(`${api.url}/readyz`, 200, { pauseMs: 50 });
     const loads = [publishing, starting, checking];
     onTestFinished(async () => void (await Promise.all(loads.map((load) => load.stop()))));
     // Longer than the grace period: a worker hands it back, and another one finishes it.
@@ -96,13 +114,24 @@ describe('processes under a supervisor', () => {
     expect(before.length).toBe(4);
     for (const { child } of [api, worker]) child.kill('SIGHUP');
     // A change between two signals is not missed: the second one begins another restart after the first.
-    await until('it has begun', () => api.output().includes('one at a time'));
+    await until('it has begun', () => output().includes('one at a time'));
+    expect(await names()).not.toContain('"added"');
+    // Renamed, so that no process reads a part of it.
+    writeFileSync(
+      join(jobs, 'added.new'),
+      `import { defineJob } from 'headway-jobs';
+import { z } from 'zod';
+export default defineJob({ name: 'added', input: z.strictObject({}), result: z.null(), run: async () => null });
+`,
+    );
+    renameSync(join(jobs, 'added.new'), join(jobs, 'added.mjs'));
     api.child.kill('SIGHUP');
     await until(
-      () => `all are replaced: ${api.output()}`,
-      () => times(api.output(), REPLACED) === 2 && worker.output().includes(REPLACED),
-      60_000,
+      () => `all are replaced: ${output()}`,
+      () => times(output(), REPLACED) === 2 && worker.output().includes(REPLACED),
+      120_000,
     );
+    expect(await names()).toContain('"added"');
     const after = [...under(api), ...under(worker)];
     expect(after.length).toBe(4);
     expect(after.filter((pid) => before.includes(pid))).toEqual([]);
@@ -125,7 +154,7 @@ describe('processes under a supervisor', () => {
       expect(stream.names()).not.toContain('stalled');
       expect(stream.names()).not.toContain('retrying');
     }
-    for (const { output } of [api, worker]) expect(output()).not.toMatch(/"level":(50|60)/);
+    for (const text of [output(), worker.output()]) expect(text).not.toMatch(/"level":(50|60)/);
 
     // One target has the metrics of all of them, and so has the main port.
     const scrape = await Scrape.of(api.metrics);
@@ -136,7 +165,8 @@ describe('processes under a supervisor', () => {
     const own = await answer.text();
     for (const process of scrape.valuesOf('process')) expect(own).toContain(`process="${process}"`);
     expect((await Scrape.of(worker.metrics)).value('headway_build_info', { role: 'worker' })).toBe(2);
-  });
+    // On a busy machine, each of the six starts, one after another, takes several seconds.
+  }, 180_000);
 
   it('are replaced when they crash, and their viewers go on', async () => {
     const { api } = headway;
@@ -168,33 +198,6 @@ describe('processes under a supervisor', () => {
     const cutOff = publishing.failures.map((failure) => (failure as [string, number])[1]);
     const gaps = cutOff.map((n) => `${n + 1} after ${n - 1}`);
     expect(viewers.flatMap(({ faults }) => faults).filter((fault) => !gaps.includes(fault))).toEqual([]);
-  });
-
-  it('stay when a restart fails, and are replaced when the mistake is mended', async () => {
-    const { api } = headway;
-    const before = under(api);
-    const broken = join(jobs, 'broken.mjs');
-    writeFileSync(broken, 'export default {');
-    api.child.kill('SIGHUP');
-    await until('the restart has ended', () => api.output().includes('the restart ends'));
-    expect(api.output()).toMatch(/^error: .*broken\.mjs/m);
-    expect(under(api)).toEqual(before);
-    const names = async (): Promise<string> => (await fetch(`${api.url}/v1/definitions`)).text();
-    expect(await names()).not.toContain('"added"');
-
-    rmSync(broken);
-    writeFileSync(
-      join(jobs, 'added.mjs'),
-      `import { defineJob } from 'headway-jobs';
-import { z } from 'zod';
-export default defineJob({ name: 'added', input: z.strictObject({}), result: z.null(), run: async () => null });
-`,
-    );
-    const done = times(api.output(), REPLACED);
-    api.child.kill('SIGHUP');
-    await until('all are replaced', () => times(api.output(), REPLACED) > done);
-    expect(under(api).filter((pid) => before.includes(pid))).toEqual([]);
-    expect(await names()).toContain('"added"');
   });
 
   it('tell their viewers to reconnect, and stop, when the supervisor is killed', async () => {

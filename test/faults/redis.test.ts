@@ -149,7 +149,7 @@ describe('when Redis becomes unavailable', () => {
     onTestFinished(() => second.stop());
     const { client, redis } = headway;
     const jobs = await Promise.all(
-      Array.from({ length: 20 }, () => client.start('steps', { count: 100, intervalMs: 20 })),
+      Array.from({ length: 12 }, () => client.start('steps', { count: 100, intervalMs: 20 })),
     );
     const streams = await Promise.all(
       jobs.map((job) => openStream(client.events(job), { token: job.token })),

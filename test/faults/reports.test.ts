@@ -56,7 +56,7 @@ const FAULTS: Record<string, (redis: Redis, headway: Headway) => Promise<() => P
     const cutting = (async () => {
       while (on) {
         await redis.call('CLIENT', 'KILL', 'TYPE', 'normal').catch(() => {});
-        await sleep(40);
+        await sleep(80);
       }
     })();
     return async () => {
@@ -108,8 +108,9 @@ describe('P11: the reports of a job, while Redis', () => {
     ]),
   ])('%s, arrive once and in order (%s)', async (fault, _where, name) => {
     const { client, connection } = headway;
-    const count = 500;
-    const job = await client.start(name!, { count, groupMs: 10 }, { attempts: 1 });
+    // The job reports for a second, as long as the fault lasts.
+    const count = 250;
+    const job = await client.start(name!, { count, groupMs: 20 }, { attempts: 1 });
     const stream = await openStream(client.events(job), { token: job.token });
     await stream.waitFor('tick');
     const end = await FAULTS[fault!]!(connection, headway);

@@ -13,9 +13,8 @@ import { expectNoStepBack } from '../support/progress.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
-const FIRST_JOBS = 50;
+const FIRST_JOBS = 40;
 const WORKERS = 2;
-const ROUNDS = 2;
 
 /** From a few ms to more than the grace time of a stopping worker. */
 const lengths = [
@@ -25,9 +24,9 @@ const lengths = [
   { count: 30, intervalMs: 40 },
 ];
 
-const VIEWERS = 200;
+const VIEWERS = 80;
 const APIS = 2;
-const DRAIN_MS = 500;
+const DRAIN_MS = 1000;
 const GRACE_MS = 1500;
 const CHANNEL = 'public.count';
 /** How long the viewers may take on a busy machine, in ms. */
@@ -76,23 +75,21 @@ describe('a rolling restart under load', () => {
     // Jobs are started during each restart, and some of them always wait: a stopping worker must not take new ones.
     const feeding = (async () => {
       await Promise.all(Array.from({ length: FIRST_JOBS }, start));
-      while (restarts < ROUNDS * WORKERS && !ended) {
+      while (restarts < WORKERS && !ended) {
         if (started < FIRST_JOBS + 20 * (restarts + 1)) await start();
         await sleep(50);
       }
     })();
     await Promise.race([feeding, workersAreBusy()]);
-    for (let round = 0; round < ROUNDS; round++) {
-      for (let i = 0; i < WORKERS; i++) {
-        await workers[i]!.stop();
-        expect(workers[i]!.child.exitCode).toBe(0);
-        workers[i] = await startWorker(workerEnv);
-        restarts++;
-      }
+    for (let i = 0; i < WORKERS; i++) {
+      await workers[i]!.stop();
+      expect(workers[i]!.child.exitCode).toBe(0);
+      workers[i] = await startWorker(workerEnv);
+      restarts++;
     }
     await feeding;
     await Promise.all(streams.map(({ ended }) => ended));
-    expect(restarts).toBe(ROUNDS * WORKERS);
+    expect(restarts).toBe(WORKERS);
 
     let handedBack = 0;
     for (const { events, names } of streams) {
@@ -154,7 +151,7 @@ describe('a rolling restart under load', () => {
     const job = { name: 'steps', data: { count: 2, intervalMs: 20 } };
     loads.push(
       publishing,
-      ...Array.from({ length: 3 }, () => startLoad(`${balancer.url}/v1/jobs`, 202, { body: () => job })),
+      ...Array.from({ length: 2 }, () => startLoad(`${balancer.url}/v1/jobs`, 202, { body: () => job })),
     );
     await until('all viewers see the numbers', () => viewers.every(({ last }) => last > 0), BUSY_MS);
 

@@ -54,11 +54,11 @@ describe('with Sentinel', () => {
     const isUp = async (): Promise<boolean> => (await fetch(`${url}/readyz`)).ok;
 
     const file = join(temporaryFolder(), 'end');
-    const long = await client.start('until-file', { file });
+    const long = await client.start('until-file', { file, everyMs: 100 });
     const watch = (): Promise<TestStream> => openStream(client.events(long), { token: long.token });
     const viewers = [await watch()];
     const lines = (): number => linesOf(viewers[0]!.events).at(-1) ?? 0;
-    await until('the job is running', () => lines() > 20);
+    await until('the job is running', () => lines() > 10);
 
     const doctor = await new CliUser(url, settings).run(['doctor', '--json']);
     const found = jsonLines(doctor.stdout);
@@ -79,7 +79,7 @@ describe('with Sentinel', () => {
       await begin();
       await until('the other node is the master', async () => (await sentinels.master()) === to);
       await until('the API is ready', isUp);
-      await until('the viewer gets what the job reports now', () => lines() > before + 50);
+      await until('the viewer gets what the job reports now', () => lines() > before + 10);
       jobs.push(await client.startAgain('steps', STEPS));
       viewers.push(await watch());
     }

@@ -7,7 +7,7 @@ import { call } from '../support/tokens.js';
 import { until } from '../support/until.js';
 
 const KIB = 1024;
-const VIEWERS = 100;
+const VIEWERS = 50;
 
 /** The bytes in the kernel's send queues of a port: not sent, or not yet acknowledged. */
 function sendQueueOf(port: number): number {
@@ -61,11 +61,11 @@ describe('viewers that do not read', () => {
     const channel = 'public.frames';
     await stall(VIEWERS, `channel=${channel}`);
     const healthy = await openStream(`${headway.api.url}/stream?channel=${channel}`);
-    // These events have 4 MB in total.
-    await publish(channel, 'x'.repeat(10_000), 400);
+    // These events have 2 MB in total.
+    await publish(channel, 'x'.repeat(10_000), 200);
     await publish(channel, 'the last');
     await healthy.waitFor(({ data }) => data === 'the last');
-    expect(healthy.events).toHaveLength(401);
+    expect(healthy.events).toHaveLength(201);
     const each = sendQueueOf(Number(new URL(headway.api.url).port)) / VIEWERS;
     expect(each).toBeGreaterThan(0);
     expect(each).toBeLessThan(64 * KIB);
@@ -74,7 +74,7 @@ describe('viewers that do not read', () => {
 
   it('get their history in pages', async () => {
     const channel = 'public.pages';
-    await publish(channel, 'x'.repeat(100_000), 250);
+    await publish(channel, 'x'.repeat(100_000), 150);
     const before = await outputOf();
     const memory = process.platform === 'linux' ? residentKib(headway.api.child.pid!) : 0;
     await stall(20, `channel=${channel}&last=10000`);
@@ -89,7 +89,7 @@ describe('viewers that do not read', () => {
 
   it('cost Redis about one read of each large event when a viewer reads slowly', async () => {
     const channel = 'public.large';
-    const [count, bytes] = [70, 200_000];
+    const [count, bytes] = [40, 200_000];
     await publish(channel, 'x'.repeat(bytes), count);
     const before = await outputOf();
     const { port } = new URL(headway.api.url);

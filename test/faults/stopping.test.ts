@@ -5,7 +5,7 @@ import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir, writeJobs } from '../support/jobs.js';
-import { startApi, startWorker } from '../support/processes.js';
+import { startApi, startWorker, type TestProcess } from '../support/processes.js';
 import { startProxy } from '../support/proxy.js';
 import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
@@ -15,13 +15,18 @@ const LONG_MS = '600000';
 
 describe('a process that is asked to stop', () => {
   let headway: Headway;
+  /** The worker that the first test leaves for the second. */
+  let next: TestProcess | undefined;
   beforeAll(async () => {
     headway = await startHeadway({
       workers: 0,
       env: { LOG_LEVEL: 'info', SHUTDOWN_GRACE_MS: LONG_MS, JOBS_DIR: jobsDir('steered') },
     });
   });
-  afterAll(() => headway.stop());
+  afterAll(async () => {
+    await next?.kill();
+    await headway.stop();
+  });
 
   it('hands back at once a job that it was taking when the signal came, and exits', async () => {
     const { client, connection, redis, env } = headway;
@@ -46,8 +51,7 @@ describe('a process that is asked to stop', () => {
     expect(await queue.getJob(job.id)).toMatchObject({ attemptsMade: 0, stalledCounter: 0 });
     expect(await queue.getJobCountByTypes('waiting')).toBe(1);
 
-    const next = await startWorker(env);
-    onTestFinished(() => next.kill());
+    next = await startWorker(env);
     await connection.lpush('taken', 'end');
     await stream.ended;
     expect(stream.names().at(-1)).toBe('completed');
@@ -57,7 +61,7 @@ describe('a process that is asked to stop', () => {
 
   it('exits at once at the second signal, also while a job runs', async () => {
     const { client, connection, env } = headway;
-    const worker = await startWorker(env);
+    const worker = next ?? (await startWorker(env));
     onTestFinished(() => worker.kill());
     const job = await client.start('steered', { turns: 'second' });
     const stream = await openStream(client.events(job), { token: job.token });

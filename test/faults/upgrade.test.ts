@@ -15,9 +15,10 @@ describe('a rolling upgrade from the previous release', () => {
         sequence: rollingUpgrade(previous),
         faultMs: [500, 900],
         calmMs: [200, 400],
-        startEveryMs: 600,
-        jobsAtOnce: 5,
-        boundMs: 15_000,
+        startEveryMs: 800,
+        jobsAtOnce: 4,
+        publishEveryMs: [50, 300],
+        boundMs: 40_000,
       });
       expect(result.lines, result.timeline.join('\n')).toEqual([]);
       expect(result.timeline.join('\n')).toContain('the previous release');

@@ -27,11 +27,15 @@ async function complete({ port }: TestRedis, count: number): Promise<void> {
 
 describe('when a worker dies', () => {
   let headway: Headway;
+  /** The worker that a test has left for the next one. */
+  let left: TestProcess | undefined;
   beforeAll(async () => {
     headway = await startHeadway({ workers: 0, env: { ...QUICK, JOBS_DIR: jobsDir('steered', 'plain') } });
   });
   afterEach(async () => {
-    await Promise.all(headway.workers.splice(0).map((worker) => worker.kill()));
+    const ended = headway.workers.splice(0).filter((worker) => worker !== left);
+    await Promise.all(ended.map((worker) => worker.kill()));
+    headway.workers.push(...(left ? [left] : []));
   });
   afterAll(() => headway.stop());
 
@@ -41,6 +45,12 @@ describe('when a worker dies', () => {
   async function startOne(env: Record<string, string> = {}): Promise<TestProcess> {
     const worker = await launch(env);
     headway.workers.push(worker);
+    return worker;
+  }
+  /** Returns the worker that the last test has left, or starts one. It ends with its test. */
+  async function takeOne(): Promise<TestProcess> {
+    const worker = left ?? (await startOne());
+    left = undefined;
     return worker;
   }
   const watch = (job: StartedJob): Promise<TestStream> =>
@@ -55,7 +65,7 @@ describe('when a worker dies', () => {
     await stream.waitFor('progress');
     await worker.kill('SIGKILL');
     // A busy machine must not cost it the lock.
-    await startOne({ LOCK_DURATION_MS: '15000' });
+    left = await startOne({ LOCK_DURATION_MS: '15000' });
     await stream.waitFor(({ event, data }) => event === 'active' && data.attempt === 2);
     await connection.lpush('stalled', '5');
     await stream.waitFor(({ event, data }) => event === 'progress' && data.attempt === 2);
@@ -75,7 +85,7 @@ describe('when a worker dies', () => {
 
   it('the next worker still knows how long a kind takes', async () => {
     const { client, connection } = headway;
-    const worker = await startOne();
+    const worker = await takeOne();
     await Promise.all(Array.from({ length: 3 }, () => client.start('steps', { count: 5, intervalMs: 60 })));
     const runs = () => connection.lrange('headway:{runs}:steps', 0, -1);
     await until('the runs are kept', async () => (await runs()).length >= 3);
@@ -83,7 +93,7 @@ describe('when a worker dies', () => {
     await worker.kill('SIGKILL');
     // As if three runs of another kind had taken a minute.
     await connection.lpush('headway:{runs}:steered', '[60000,0]', '[60000,0]', '[61000,0]');
-    await startOne();
+    left = await startOne();
     const job = await client.start('steps', { count: 50, intervalMs: 60 });
     const stream = await watch(job);
     // Ten times the size, before the first step is done.
@@ -105,7 +115,7 @@ describe('when a worker dies', () => {
   });
 
   it('a job that has stalled too often fails, with a reason', async () => {
-    const worker = await startOne({ MAX_STALLS: '0' });
+    const worker = await takeOne();
     const job = await headway.client.start('steered', { turns: 'turns' });
     const stream = await watch(job);
     await stream.waitFor('active');
@@ -137,7 +147,7 @@ describe('when a worker dies', () => {
       const random = randomOfTest();
       let done = false;
       const killing = (async () => {
-        for (let round = 0; round < 8 && !done; round++) {
+        for (let round = 0; round < 5 && !done; round++) {
           await new Promise((resolve) => setTimeout(resolve, random.between(100, 500)));
           await workers[round % 2]!.kill('SIGKILL');
           workers[round % 2] = await launch(env);
@@ -161,8 +171,8 @@ describe('when a worker dies', () => {
       const { client } = headway;
       const random = randomOfTest();
       const streams: TestStream[] = [];
-      for (let round = 0; round < 3; round++) {
-        const jobs = await Promise.all(Array.from({ length: 20 }, () => client.start('plain', {})));
+      for (let round = 0; round < 2; round++) {
+        const jobs = await Promise.all(Array.from({ length: 30 }, () => client.start('plain', {})));
         await new Promise((resolve) => setTimeout(resolve, random.between(0, 30)));
         await workers[round % 2]!.kill('SIGKILL');
         streams.push(...(await Promise.all(jobs.map(watch))));

@@ -6,14 +6,14 @@ import { z } from 'zod';
 /** Logs numbered lines until a file exists. A test steers it without Redis. */
 export default defineJob({
   name: 'until-file',
-  input: z.strictObject({ file: z.string() }),
+  input: z.strictObject({ file: z.string(), everyMs: z.number().default(20) }),
   result: z.object({ lines: z.number() }),
-  async run({ file }, ctx) {
+  async run({ file, everyMs }, ctx) {
     let lines = 0;
     while (!existsSync(file)) {
       ctx.log(`line ${++lines}`);
       ctx.progress({ current: lines, unit: 'lines' });
-      await sleep(20, undefined, { signal: ctx.signal });
+      await sleep(everyMs, undefined, { signal: ctx.signal });
     }
     return { lines };
   },

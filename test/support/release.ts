@@ -1,7 +1,17 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { transformSync } from 'rolldown/utils';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -32,11 +42,9 @@ export function buildRelease(commit: string): string {
     const run = (program: string, ...args: string[]): unknown =>
       execFileSync(program, args, { cwd: work, stdio: ['ignore', 'ignore', 'inherit'] });
     execFileSync('git', ['archive', '--format=tar', `--output=${work}/source.tar`, commit], { cwd: root });
-    run('tar', '-xf', 'source.tar', 'src', 'scripts', 'package.json', 'tsconfig.json', 'tsconfig.build.json');
+    run('tar', '-xf', 'source.tar', 'src', 'scripts', 'package.json');
     symlinkSync(join(root, 'node_modules'), join(work, 'node_modules'));
-    // The types were checked when it was released.
-    const options = ['-p', 'tsconfig.build.json', '--noCheck', '--declaration', 'false', '--singleThreaded'];
-    run(join(work, 'node_modules/@typescript/native/bin/tsc'), ...options);
+    compile(work);
     run(process.execPath, 'scripts/copy-lua.mjs');
     rmSync(join(work, 'source.tar'));
     renameSync(work, folder);
@@ -44,4 +52,22 @@ export function buildRelease(commit: string): string {
     rmSync(work, { recursive: true, force: true });
   }
   return folder;
+}
+
+/** Compiles the server file by file: its types were checked when it was released, and this takes a fifth of the CPU of tsc. */
+function compile(folder: string): void {
+  for (const room of ['shared', 'api', 'worker']) {
+    for (const file of readdirSync(join(folder, 'src', room), { recursive: true, encoding: 'utf8' })) {
+      if (!file.endsWith('.ts')) continue;
+      const from = join(folder, 'src', room, file);
+      const { code, errors } = transformSync(from, readFileSync(from, 'utf8'), {
+        target: 'es2022',
+        typescript: { onlyRemoveTypeImports: true },
+      });
+      if (errors.length > 0) throw errors[0];
+      const to = join(folder, 'dist', room, file.replace(/\.ts$/, '.js'));
+      mkdirSync(dirname(to), { recursive: true });
+      writeFileSync(to, code);
+    }
+  }
 }

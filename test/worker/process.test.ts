@@ -7,11 +7,31 @@ import { startApi, startWorker, type TestProcess } from '../support/processes.js
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
+/** The settings of a worker that waits for its jobs when it stops. */
+const PATIENT = { LOG_LEVEL: 'info', SHUTDOWN_GRACE_MS: '30000' };
+
 /** Two jobs that share a queue. */
 const MEDIA: ChangedJob[] = ['cut', 'paste'].map((name) => ({ file: 'metered', name, queue: 'media' }));
 
 describe('a worker process', () => {
   let headway: Headway;
+  beforeAll(async () => {
+    headway = await startHeadway({
+      workers: 0,
+      env: {
+        JOBS_DIR: jobsDir(
+          { file: 'metered', name: 'narrow', concurrency: 2 },
+          { file: 'metered', name: 'wide' },
+          { file: 'metered', name: 'limited', concurrency: 2, rateLimit: { max: 4, perMs: 1500 } },
+          'steered',
+          'stubborn',
+          ...MEDIA,
+        ),
+      },
+    });
+  });
+  beforeEach(() => headway.connection.del('begun', 'tokens'));
+  afterAll(() => headway.stop());
 
   const watch = (job: StartedJob): Promise<TestStream> =>
     openStream(headway.client.events(job), { token: job.token });
@@ -23,20 +43,10 @@ describe('a worker process', () => {
 
   describe('beside another one', () => {
     beforeAll(async () => {
-      headway = await startHeadway({
-        workers: 2,
-        env: {
-          WORKER_CONCURRENCY: '10',
-          JOBS_DIR: jobsDir(
-            { file: 'metered', name: 'narrow', concurrency: 2 },
-            { file: 'metered', name: 'wide' },
-            { file: 'metered', name: 'limited', concurrency: 2, rateLimit: { max: 4, perMs: 1500 } },
-          ),
-        },
-      });
+      const env = { ...headway.env, WORKER_CONCURRENCY: '10', WORKER_JOBS: 'narrow,wide,limited' };
+      headway.workers = await Promise.all([startWorker(env), startWorker(env)]);
     });
-    beforeEach(() => headway.connection.del('begun', 'tokens'));
-    afterAll(() => headway.stop());
+    afterAll(async () => void (await Promise.all(headway.workers.splice(0).map((worker) => worker.kill()))));
 
     it('runs no more jobs of a type at a time than its concurrency allows', async () => {
       const streams = await start('narrow', 12);
@@ -80,16 +90,13 @@ describe('a worker process', () => {
   });
 
   describe('alone', () => {
-    beforeAll(async () => {
-      headway = await startHeadway({
-        workers: 0,
-        env: { JOBS_DIR: jobsDir('steered', 'stubborn', ...MEDIA) },
-      });
-    });
+    /** A worker for "steered" that a test has left for the next one. */
+    let left: TestProcess | undefined;
     afterEach(async () => {
-      await Promise.all(headway.workers.splice(0).map((worker) => worker.kill()));
+      const ended = headway.workers.splice(0).filter((worker) => worker !== left);
+      await Promise.all(ended.map((worker) => worker.kill()));
+      headway.workers.push(...(left ? [left] : []));
     });
-    afterAll(() => headway.stop());
 
     /** Starts a worker for some kinds of jobs. */
     async function startOne(kinds: string, env: Record<string, string> = {}): Promise<TestProcess> {
@@ -127,7 +134,7 @@ describe('a worker process', () => {
       const stream = await watch(job);
       await connection.lpush('turns', '10');
       await stream.waitFor('progress');
-      await startOne('steered');
+      left = await startOne('steered', PATIENT);
       await until('it waits for work', async () => await blockedClients(2));
       await worker.stop();
       const { data: back } = await stream.waitFor(
@@ -155,7 +162,8 @@ describe('a worker process', () => {
     describe('that is asked to stop', () => {
       it('takes no new job, lets the running one finish, and exits with 0', async () => {
         const { connection, client } = headway;
-        const worker = await startOne('steered', { LOG_LEVEL: 'info', SHUTDOWN_GRACE_MS: '30000' });
+        const worker = left ?? (await startOne('steered', PATIENT));
+        left = undefined;
         const running = await watch(await client.start('steered', { turns: 'running' }));
         await connection.lpush('running', '10');
         await running.waitFor('progress');
@@ -228,7 +236,7 @@ describe('a worker process', () => {
         const env = { SHUTDOWN_GRACE_MS: '0', WORKER_CONCURRENCY: '10' };
         const first = await startOne('stubborn', env);
         const jobs = await Promise.all(
-          Array.from({ length: 60 }, () => client.start('stubborn', { polite: true, lastsMs: 10 })),
+          Array.from({ length: 40 }, () => client.start('stubborn', { polite: true, lastsMs: 10 })),
         );
         const streams = await Promise.all(jobs.map(watch));
         await streams[0]!.waitFor('active');

@@ -31,7 +31,7 @@ describe('the start of a run', () => {
       (await connection.get('headway:{bridge}:lease'))?.startsWith('worker:'),
     );
     // An API process also publishes it when a viewer connects, and up to a second later.
-    const job = await client.start('burn', { ms: BUSY_MS }, { delayMs: 2500 });
+    const job = await client.start('burn', { ms: BUSY_MS, sleeps: true }, { delayMs: 2500 });
     const stream = await openStream(client.events(job), { token: job.token });
     await stream.waitFor('active');
     const seenAt = performance.now();

@@ -58,6 +58,8 @@ export interface CampaignOptions {
   /** Time between the starts of jobs, in ms, while fewer than `jobsAtOnce` run. */
   startEveryMs?: number;
   jobsAtOnce?: number;
+  /** Time between two publications to a channel, in ms: minimum and maximum. */
+  publishEveryMs?: readonly [number, number];
   /** Maximum time until everything ends after the last fault, in ms. */
   boundMs?: number;
   /** Called at each fault. */
@@ -86,7 +88,7 @@ export interface CampaignResult {
 /** Runs jobs and channels under faults, and checks that every report arrived. */
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
   const { seed, category, apis = 2, workers = 2, boundMs = 25_000, release } = options;
-  const { checksMemory = false, checksRemains = false } = options;
+  const { checksMemory = false, checksRemains = false, publishEveryMs = [10, 150] } = options;
   const random = seeded(seed);
   const folder = mkdtempSync(join(tmpdir(), `headway-campaign-${seed}-${category}-`));
   const report = new Report(folder);
@@ -127,6 +129,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       }),
       overdue: overdue.signal,
       loses: category === 'loss',
+      publishEveryMs,
       report: (findings, record) => report.add(findings, record),
       count(what, by = 1) {
         counts[what] += by;

@@ -39,7 +39,7 @@ export async function runChannelCase(stage: Stage, name: string, lastsMs: number
       const many = n < 5000 && random.chance(0.15);
       await publish(many ? random.between(20, 300) : 1, random.chance(0.15));
       if (n > 20 && viewers.length === 4) viewers.push(view('late', { eager: true }));
-      await sleep(random.between(10, 150), undefined, { signal: stage.overdue });
+      await sleep(random.between(...stage.publishEveryMs), undefined, { signal: stage.overdue });
     }
     // A last state and a last event mark the end.
     await publish(1, true);

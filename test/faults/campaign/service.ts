@@ -91,6 +91,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     IDEMPOTENCY_TTL_MS: String(keepMs),
     CHANNEL_TTL_MS: String(keepMs),
     LIMIT_LOOPBACK: 'off',
+    // A busy machine delays every process.
+    SHED_LOOP_DELAY_MS: '0',
+    SHED_MEMORY_PERCENT: '0',
     WEBHOOK_HOSTS: '127.0.0.1',
     WEBHOOK_ALLOW_PRIVATE: 'true',
   };

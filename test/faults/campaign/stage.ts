@@ -20,6 +20,8 @@ export interface Stage {
   overdue: AbortSignal;
   /** Whether faults of this campaign lose data. */
   loses: boolean;
+  /** Time between two publications to a channel, in ms: minimum and maximum. */
+  publishEveryMs: readonly [number, number];
   /** Receives the findings of the checker, with their record. */
   report(findings: Finding[], record: unknown): void;
   count(what: 'jobs' | 'viewers' | 'events', by?: number): void;

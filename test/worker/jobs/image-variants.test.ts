@@ -356,7 +356,6 @@ describe('image-variants', () => {
   let headway: Headway;
   beforeAll(async () => {
     headway = await startHeadway({
-      workers: 2,
       env: { JOBS_DIR: jobsDir(...familyJobs()), QUEUE_NAME: 'all' },
     });
   });

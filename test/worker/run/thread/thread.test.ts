@@ -53,7 +53,7 @@ describe('a job in a thread', () => {
   });
 
   it('is terminated when it ignores a cancel, and the next job gets a thread', async () => {
-    const { job, stream } = await start('burn', { ms: 60_000 });
+    const { job, stream } = await start('burn', { ms: 60_000, sleeps: true });
     await stream.waitFor('active');
     const { stream: next } = await start('burn', { ms: 10 });
     const called = Date.now();
@@ -94,8 +94,8 @@ describe('a job in a thread', () => {
   });
 
   it('can be cancelled at any time, even while its thread starts, without harm to the process', async () => {
-    for (let i = 0; i < 8; i++) {
-      const { job, stream } = await start('hasty', { ms: 60_000 });
+    for (let i = 0; i < 5; i++) {
+      const { job, stream } = await start('hasty', { ms: 60_000, sleeps: true });
       await stream.waitFor('active');
       await headway.client.cancel(job);
       await stream.ended;
@@ -108,7 +108,7 @@ describe('a job in a thread', () => {
   });
 
   it('is stopped at its time limit', async () => {
-    const { stream } = await start('burn', { ms: 60_000 }, { timeoutMs: 200 });
+    const { stream } = await start('burn', { ms: 60_000, sleeps: true }, { timeoutMs: 200 });
     await stream.ended;
     expect(end(stream)).toMatchObject({ event: 'failed', data: { error: { code: 'timeout' } } });
   });
