@@ -209,7 +209,7 @@ describe('the cancelling of a job', () => {
       env: {
         LOCK_DURATION_MS: '1000',
         STALLED_INTERVAL_MS: '500',
-        JOBS_DIR: jobsDir('stubborn'),
+        JOBS_DIR: jobsDir('stubborn', PATIENT),
       },
     });
   });
@@ -248,31 +248,61 @@ describe('the cancelling of a job', () => {
     connection.disconnect();
   });
 
-  it('ends a job whose worker dies meanwhile: the next worker does not run it', async () => {
-    worker = await startWorker(other.env);
-    const job = await other.client.start('stubborn', { polite: true, tidyMs: 60_000 }, { attempts: 5 });
+  it('does not undo a retry by hand, if the previous run did not obey', async () => {
+    const job = await other.client.start('steps', { count: 1, intervalMs: 1 });
     const stream = await openStream(other.client.events(job), { token: job.token });
-    await stream.waitFor('progress');
-    await other.client.cancel(job);
-    await stream.waitFor('log');
-    await worker.kill('SIGKILL');
-    worker = await startWorker(other.env);
+    // This worker does not support cancelling.
+    let fail!: (error: Error) => void;
+    const plain = new Worker('steps', () => new Promise((_resolve, reject) => (fail = reject)), {
+      connection: { host: '127.0.0.1', port: other.redis.port },
+      prefix: '{headway}',
+    });
+    await stream.waitFor('active');
+    expect((await other.client.cancel(job)).status).toBe(202);
+    fail(new Error('no luck'));
     await stream.ended;
-    expect(stream.names().at(-1)).toBe('cancelled');
-    expect(stream.events.filter(({ event, data }) => event === 'log' && data.attempt > 1)).toEqual([]);
+    expect(stream.names().at(-1)).toBe('failed');
+    await plain.close();
+    worker = await startWorker(other.env);
+    expect((await other.client.retry(job)).status).toBe(202);
+    const again = await openStream(other.client.events(job), { token: job.token });
+    await again.ended;
+    expect(again.names().at(-1)).toBe('completed');
   });
 
-  it('ends a job whose worker dies meanwhile, even without another worker', async () => {
-    const job = await other.client.start('stubborn', { polite: true, tidyMs: 60_000 });
-    const stream = await openStream(other.client.events(job), { token: job.token });
-    await stream.waitFor('progress');
-    const queue = new Queue('stubborn', { connection: other.connection, prefix: '{headway}' });
-    await queue.pause();
-    await other.client.cancel(job);
-    await worker.kill('SIGKILL');
-    worker = await startWorker(other.env);
-    await stream.ended;
-    expect(stream.events.at(-1)).toMatchObject({ event: 'cancelled', data: { attempt: 1 } });
-    await queue.close();
+  describe('whose worker dies meanwhile', () => {
+    let first: TestStream;
+    let second: TestStream;
+    let queue: Queue;
+    beforeAll(async () => {
+      const watch = (job: StartedJob): Promise<TestStream> =>
+        openStream(other.client.events(job), { token: job.token });
+      const data = { polite: true, tidyMs: 60_000 };
+      const jobs = [
+        await other.client.start('stubborn', data, { attempts: 5 }),
+        await other.client.start('patient', data),
+      ];
+      [first, second] = (await Promise.all(jobs.map(watch))) as [TestStream, TestStream];
+      await Promise.all([first, second].map((stream) => stream.waitFor('progress')));
+      queue = new Queue('patient', { connection: other.connection, prefix: '{headway}' });
+      await queue.pause();
+      // The first job has a short grace time: its worker dies right after it was told.
+      for (const job of jobs.reverse()) await other.client.cancel(job);
+      await first.waitFor('log');
+      await worker.kill('SIGKILL');
+      worker = await startWorker(other.env);
+    });
+    afterAll(() => queue.close());
+
+    it('ends the job: the next worker does not run it', async () => {
+      await first.ended;
+      expect(first.names().at(-1)).toBe('cancelled');
+      expect(first.events.filter(({ event, data }) => event === 'log' && data.attempt > 1)).toEqual([]);
+    });
+
+    it('ends the job, even if no worker takes jobs of its kind', async () => {
+      await second.ended;
+      expect(second.events.at(-1)).toMatchObject({ event: 'cancelled', data: { attempt: 1 } });
+    });
   });
 });

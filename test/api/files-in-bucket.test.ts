@@ -60,15 +60,17 @@ describe('with its files in a bucket, a service', () => {
   };
 
   it('takes uploads in every form and runs jobs with them, and leaves nothing on the disk', async () => {
-    const content = randomBytes(9 * MiB);
+    const small = randomBytes(100_000);
+    // This one has two parts in the bucket.
+    const large = randomBytes(9 * MiB);
     const form = new FormData();
-    form.set('file', new Blob([content]), 'a.bin');
-    const chunked = { body: new Blob([content]).stream(), duplex: 'half' } as RequestInit;
-    for (const file of [
-      await upload({ body: content }),
-      await upload(chunked),
-      await upload({ body: form }, ''),
-    ]) {
+    form.set('file', new Blob([small]), 'a.bin');
+    const chunked = { body: new Blob([large]).stream(), duplex: 'half' } as RequestInit;
+    for (const [content, file] of [
+      [small, await upload({ body: small })],
+      [large, await upload(chunked)],
+      [small, await upload({ body: form }, '')],
+    ] as const) {
       expect(file).toMatchObject({ name: 'a.bin', size: content.length, sha256: sha256(content) });
       const job = await completed('checksum', { file: file.id });
       expect(await (await headway.client.result(job)).json()).toMatchObject({ digest: sha256(content) });
@@ -222,7 +224,6 @@ describe('with its files in a bucket, a service', () => {
     for (const [FILES_URL, text] of [
       [url.replace(`//${s3.bucket}/`, '//no-such-bucket/'), /the bucket no-such-bucket does not exist/],
       [url.replace('//', '//AKIA:hidden-secret@'), /FILES_URL: must not contain credentials/],
-      ['http://bucket/hidden-secret', /FILES_URL: must be s3:/],
     ] as const) {
       const error = await startWorker({ ...env, FILES_URL }).then(String, (thrown) => thrown);
       expect(error.code).toBe(78);

@@ -12,6 +12,7 @@ import { openStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
 const MAX = 200_000;
+const MiB = 1024 * 1024;
 const sha256 = (content: Uint8Array | string): string => createHash('sha256').update(content).digest('hex');
 
 describe('files', () => {
@@ -168,10 +169,10 @@ describe('files', () => {
     // The disk has room for part of the file, and for what other programs write meanwhile.
     const full = await startApi({
       ...headway.env,
-      FILES_MIN_FREE_BYTES: String(bavail * bsize - 100 * 1024 * 1024),
+      FILES_MIN_FREE_BYTES: String(bavail * bsize - 40 * MiB),
       UPLOAD_MAX_BYTES: String(1024 ** 3),
     });
-    const file = new Blob([new Uint8Array(256 * 1024 * 1024)]);
+    const file = new Blob([new Uint8Array(192 * MiB)]);
     const form = new FormData();
     form.set('file', file, 'big.bin');
     for (const send of [

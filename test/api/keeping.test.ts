@@ -224,7 +224,7 @@ describe('a day of load, compressed into waves', () => {
       },
     });
     const { connection, api } = headway;
-    const JOBS = 200;
+    const JOBS = 140;
     const events = '{headway}:steps:events';
     /** More keys than there are without jobs. */
     const FEW = 60;

@@ -16,6 +16,19 @@ describe('a job without a worker', () => {
   });
   afterAll(() => headway.stop());
 
+  it('expires when ttlMs have passed since the due time of a delayed job', async () => {
+    const job = await headway.client.start(
+      'steps',
+      { count: 1, intervalMs: 1 },
+      { delayMs: 200, ttlMs: 200 },
+    );
+    const started = Date.now();
+    const stream = await openStream(headway.client.events(job), { token: job.token });
+    await stream.ended;
+    expect(Date.now() - started).toBeGreaterThan(350);
+    expect(stream.names()).toEqual(['delayed', 'failed']);
+  });
+
   it('shows noWorker until a worker starts; a job behind a busy worker shows it once the worker is killed', async () => {
     const { client, env } = headway;
     const first = await client.start('steps', { count: 600, intervalMs: 100 });

@@ -146,17 +146,6 @@ describe('job options', () => {
     await (await watch(quick)).waitFor('completed');
   });
 
-  it('ttlMs counts from the due time of a delayed job, even while no worker runs', async () => {
-    const other = await startHeadway({ workers: 0 });
-    const job = await other.client.start('steps', STEPS, { delayMs: 200, ttlMs: 200 });
-    const started = Date.now();
-    const stream = await openStream(other.client.events(job), { token: job.token });
-    await stream.ended;
-    expect(Date.now() - started).toBeGreaterThan(350);
-    expect(stream.names()).toEqual(['delayed', 'failed']);
-    await other.stop();
-  });
-
   it('title, metadata and tags are stored and shown', async () => {
     // Values that BullMQ's Lua scripts would change: empty lists, `null` and large numbers.
     const metadata = {

@@ -1,8 +1,8 @@
-import { Queue, Worker } from 'bullmq';
+import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { clientOf, type StartedJob } from '../support/client.js';
-import { type Headway, startHeadway } from '../support/headway.js';
-import { startApi, startWorker } from '../support/processes.js';
+import type { Headway } from '../support/headway.js';
+import { startApi } from '../support/processes.js';
 import { borrowHeadway } from '../support/shared-headway.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
@@ -243,30 +243,6 @@ describe('retries', () => {
           ((await (await headway.client.get(job)).json()) as { state: string }).state === 'completed',
       );
     }
-  });
-
-  it('by hand are not undone by a cancel request that the previous run did not obey', async () => {
-    const other = await startHeadway({ workers: 0 });
-    const job = await other.client.start('steps', { count: 1, intervalMs: 1 });
-    const stream = await openStream(other.client.events(job), { token: job.token });
-    // This worker does not support cancelling.
-    let fail!: (error: Error) => void;
-    const plain = new Worker('steps', () => new Promise((_resolve, reject) => (fail = reject)), {
-      connection: { host: '127.0.0.1', port: other.redis.port },
-      prefix: '{headway}',
-    });
-    await stream.waitFor('active');
-    expect((await other.client.cancel(job)).status).toBe(202);
-    fail(new Error('no luck'));
-    await stream.ended;
-    expect(stream.names().at(-1)).toBe('failed');
-    await plain.close();
-    other.workers.push(await startWorker(other.env));
-    expect((await other.client.retry(job)).status).toBe(202);
-    const again = await openStream(other.client.events(job), { token: job.token });
-    await again.ended;
-    expect(again.names().at(-1)).toBe('completed');
-    await other.stop();
   });
 
   it('by hand publish the end of a job that is cancelled again before it runs', async () => {

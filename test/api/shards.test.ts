@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addressOf } from '../../src/shared/jobs/queues.js';
 import { shardOf } from '../../src/shared/shards.js';
-import { refusedCalls, USER, USER_ARGUMENTS } from '../support/acl.js';
+import { RULES, refusedCalls, USER } from '../support/acl.js';
 import type { StartedJob } from '../support/client.js';
 import { ADMIN_TOKEN, openDashboard } from '../support/dashboard.js';
 import { familyJobs } from '../support/family.js';
@@ -10,6 +10,7 @@ import { type Headway, startHeadway } from '../support/headway.js';
 import { jobsDir } from '../support/jobs.js';
 import { startReceiver } from '../support/receiver.js';
 import { schedulesOf, userToken } from '../support/schedules.js';
+import { borrowHeadway } from '../support/shared-headway.js';
 import { openStream, type TestStream } from '../support/sse.js';
 import { until } from '../support/until.js';
 
@@ -19,11 +20,11 @@ const LATER = { delayMs: 600_000 };
 const shardOfJob = ({ id }: { id: string }): number => shardOf(addressOf(id)!.queue);
 
 it('an id in a shard that does not exist is unknown, also to a user of Redis with access to the first shard only', async () => {
-  const headway = await startHeadway({ restricted: true, workers: 0, env: { ADMIN_TOKEN } });
+  const headway = await borrowHeadway();
+  const allow = (rules: string[]) => headway.connection.acl('SETUSER', USER, 'resetkeys', ...rules);
   try {
     // The rules that were documented before there were shards.
-    const rules = USER_ARGUMENTS.slice(2).filter((rule) => !rule.startsWith('~{headway~'));
-    await headway.connection.acl('SETUSER', USER, 'resetkeys', ...rules);
+    await allow(RULES.filter((rule) => !rule.startsWith('~{headway~')));
     const id = `steps~s7.${randomUUID()}`;
     for (const path of [`/v1/jobs/${id}`, `/v1/jobs/${id}/events`, `/v1/events?job=${id}`]) {
       const response = await fetch(`${headway.api.url}${path}`, {
@@ -32,6 +33,7 @@ it('an id in a shard that does not exist is unknown, also to a user of Redis wit
       expect(response.status, path).toBe(404);
     }
   } finally {
+    await allow(RULES);
     await headway.stop();
   }
 });
@@ -211,8 +213,11 @@ describe('with two shards', () => {
       { name: 'steps', jobs: ['steps'], paused: false, noWorker: false },
     ]);
     dashboard.close();
-    const metrics = await (await fetch(headway.api.metrics)).text();
-    expect(metrics).toContain(`headway_queue_jobs{queue="steps",state="delayed"} ${delayed}`);
+    // A process that is too busy to count jobs in time answers without them.
+    const metrics = await until('the metrics show them', async () => {
+      const text = await (await fetch(headway.api.metrics)).text();
+      return text.includes(`headway_queue_jobs{queue="steps",state="delayed"} ${delayed}\n`) && text;
+    });
     expect(metrics).not.toContain('~s1');
   });
 
@@ -249,22 +254,27 @@ describe('with two shards', () => {
 
   it('the runs of a schedule are in its shard', async () => {
     const calls = schedulesOf(headway, await userToken(headway, 'grace'));
-    const shards = new Set<number>();
-    while (shards.size < 2) {
+    const schedules = new Map<number, Awaited<ReturnType<typeof calls.make>>>();
+    while (schedules.size < 2) {
       const schedule = await calls.make({ name: 'steps', data: STEPS, everyMs: 1000 });
       const { nextRun } = await calls.until('there is a next run', schedule, (now) => now.nextRun);
       const shard = shardOfJob(nextRun!);
-      const now = await calls.until(
-        'two runs have begun',
-        schedule,
-        ({ runs, nextRun }) => runs >= 2 && nextRun,
-      );
-      expect([shardOfJob(now.lastRun!), shardOfJob(now.nextRun!)]).toEqual([shard, shard]);
-      const run = (await (await calls.call(schedule.links.run, 'POST')).json()) as StartedJob;
-      expect(shardOfJob(run)).toBe(shard);
-      expect((await calls.remove(schedule)).status).toBe(204);
-      shards.add(shard);
+      if (schedules.has(shard)) await calls.remove(schedule);
+      else schedules.set(shard, schedule);
     }
+    await Promise.all(
+      Array.from(schedules, async ([shard, schedule]) => {
+        const now = await calls.until(
+          'two runs have begun',
+          schedule,
+          ({ runs, nextRun }) => runs >= 2 && nextRun,
+        );
+        expect([shardOfJob(now.lastRun!), shardOfJob(now.nextRun!)]).toEqual([shard, shard]);
+        const run = (await (await calls.call(schedule.links.run, 'POST')).json()) as StartedJob;
+        expect(shardOfJob(run)).toBe(shard);
+        expect((await calls.remove(schedule)).status).toBe(204);
+      }),
+    );
   });
 
   it('each process runs as many jobs at a time as with one shard', async () => {

@@ -8,6 +8,7 @@ import { clock, span } from '../../../src/client/cli/terminal/units.js';
 import { unreachable } from '../../../src/client/errors.js';
 import { amount, bytes } from '../../../src/client/format.js';
 import type { Progress } from '../../../src/client/types.js';
+import { anyText } from '../../support/any-text.js';
 
 it('a service whose certificate is not trusted is told from one that does not run', () => {
   const failed = (code: string) => explain(unreachable('https://h/', { cause: { code } }));
@@ -21,7 +22,7 @@ it('a service whose certificate is not trusted is told from one that does not ru
 const wild = fc
   .array(
     fc.oneof(
-      fc.string({ unit: 'binary' }),
+      anyText(),
       fc.constantFrom(
         '\x1b[2J',
         '\x1b]0;title\x07',

@@ -10,7 +10,7 @@ import type { ChannelRecord, FaultRecord, JobRecord, Seen, ViewerRecord } from '
 import { isEnd } from './segments.js';
 
 const seed = Number(process.env.SEED ?? 1);
-const RECORDS = 20;
+const RECORDS = 25;
 const LOCK_MS = 3000;
 
 const jobFindings = (job: JobRecord, faults: FaultRecord[] = []): string[] =>

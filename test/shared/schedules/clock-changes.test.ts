@@ -183,8 +183,19 @@ describe('a cron schedule around the clock changes of 2024 to 2027', () => {
     }
   });
 
+  /** Every change, of one of the zones that make it, and one change forward and one back of every zone. */
+  function oneOfEachChangeAndZone(): Change[] {
+    const covered = new Set<string>();
+    return changes.filter((change) => {
+      const covers = [changeKey(change), `${change.zone} ${change.by}`];
+      const isNew = covers.some((what) => !covered.has(what));
+      for (const what of covers) covered.add(what);
+      return isNew;
+    });
+  }
+
   it('is due once on the day of each change, in every zone, at each local time that the change skips or repeats', () => {
-    for (const change of changes) {
+    for (const change of oneOfEachChangeAndZone()) {
       const readings = readingsOf(change);
       const from = change.at - 12 * HOUR;
       const before = readings.find(({ time }) => time === change.at - MINUTE)!.minute;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Partials, type PartialsOptions } from '../../../src/worker/reporting/partials.js';
+import { anyText } from '../../support/any-text.js';
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_000 });
@@ -123,7 +124,7 @@ describe('a partial result', () => {
 
   it('preserves all chunks in events of at most 64 KiB for any timing', async () => {
     const chunk = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      anyText(),
       fc.jsonValue(),
       fc.nat(60_000).map((n) => '"'.repeat(n / 2)),
     );
