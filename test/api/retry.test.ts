@@ -54,11 +54,12 @@ describe('retries', () => {
       { attempt: 1, attempts: 3, error: { message: 'no luck' } },
       { attempt: 2, attempts: 3, error: { message: 'no luck' } },
     ]);
-    for (const { at, nextAttemptAt } of retrying) {
-      expect(nextAttemptAt - at).toBeGreaterThan(0);
-      expect(nextAttemptAt - at).toBeLessThanOrEqual(delayMs);
-    }
     const progress = stream.events.filter(({ event }) => event === 'progress').map(({ data }) => data);
+    for (const [i, { at, nextAttemptAt }] of retrying.entries()) {
+      // The delay begins when the attempt fails, between its progress and the event.
+      expect(nextAttemptAt - delayMs).toBeGreaterThanOrEqual(progress[i]!.at);
+      expect(nextAttemptAt - delayMs).toBeLessThanOrEqual(at);
+    }
     expect(progress.map(({ attempt, percent }) => [attempt, percent])).toEqual([
       [1, 10],
       [2, 20],
