@@ -6,6 +6,7 @@ import { createKeyspace } from '../../src/shared/keyspace.js';
 import { userRules } from '../../src/shared/permissions/needs.js';
 import { connectRedis, connectSubscriber } from '../../src/shared/redis/connect.js';
 import type { Subscriber } from '../../src/shared/redis/subscriber.js';
+import { serverTimedBackend } from '../../src/shared/runtime/bullmq-backend.js';
 import { type Channels, connectChannels } from '../../src/shared/runtime/channels.js';
 import { PASSWORD, refusedCalls, USER } from '../support/acl.js';
 import { CliUser, jsonLines } from '../support/cli.js';
@@ -177,6 +178,28 @@ describe('on a Redis Cluster', () => {
     await service.finish();
     for (const { admin } of cluster.nodes) expect(await refusedCalls(admin)).toEqual([]);
   }, 90_000);
+
+  it('a worker waits for jobs again on a connection that BullMQ has closed and opened again', async () => {
+    const redis = connectRedis(env.REDIS_URL!, 'bullmq');
+    ends.push(() => redis.disconnect());
+    const options = { connection: redis, prefix: JOBS_KEY };
+    const { blockingConnection } = serverTimedBackend('steps', options, { withBlockingConnection: true });
+    const client = (await blockingConnection!.client) as unknown as Cluster;
+    await client.ping();
+    let closes = 0;
+    client.on('close', () => closes++);
+    for (let round = 1; round <= 3; round++) {
+      const open = new Set(client.nodes());
+      expect(open.size).toBeGreaterThan(1);
+      for (const node of open) node.once('end', () => open.delete(node));
+      await blockingConnection!.disconnect();
+      await until('all its nodes have ended', () => open.size === 0);
+      expect([client.status, closes]).toEqual(['end', round]);
+      await blockingConnection!.reconnect();
+      expect(client.status).toBe('ready');
+    }
+    await blockingConnection!.close();
+  });
 
   it('nothing is lost, doubled or hanging when slots move', async () => {
     const service = await open();

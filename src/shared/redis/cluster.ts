@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { Cluster, type ClusterOptions, type Command, type Redis } from 'ioredis';
 import type { Options, Target } from './address.js';
 import { masterOf, mastersOf, nodeName } from './client.js';
@@ -61,6 +62,8 @@ export function connectCluster(
 
 /** Internals of ioredis that its types leave out. */
 interface Internals {
+  /** The connections to the nodes. It emits `drain` when the last one has ended. */
+  connectionPool: EventEmitter;
   refreshSlotsCache(): void;
   sendCommand(command: Command, stream?: unknown, node?: unknown): unknown;
 }
@@ -76,6 +79,7 @@ function watch(cluster: Cluster, role: ConnectionRole): void {
   let timer: NodeJS.Timeout | undefined;
   cluster.on('error', () => {});
   keepScriptsFromMovingSlots(cluster);
+  drainOnce(internals.connectionPool);
 
   const isOpen = (): boolean => cluster.status === 'ready' || cluster.status === 'connect';
   const lookAgain = (): void => {
@@ -131,6 +135,26 @@ function watch(cluster: Cluster, role: ConnectionRole): void {
   cluster.on('end', () => clearInterval(timer));
   countOutages(cluster, role, { lost: 'away', back: 'back' });
   if (role === 'request' || role === 'report') failFast(cluster, internals, away);
+}
+
+/**
+ * Makes the connections to the nodes of a Cluster end once. ioredis 6 closes the Cluster again with each of them that ends
+ * after the last one has left the pool: also when it has ended, or is being connected again. A worker of BullMQ then waits for
+ * ever for its connection, and takes no job of its queue.
+ */
+function drainOnce(pool: EventEmitter): void {
+  const { emit } = pool;
+  let isDrained = false;
+  pool.on('+node', () => {
+    isDrained = false;
+  });
+  pool.emit = (event, ...args) => {
+    if (event === 'drain') {
+      if (isDrained) return false;
+      isDrained = true;
+    }
+    return emit.call(pool, event, ...args);
+  };
 }
 
 /** Refuses commands at once while the Cluster, or the master of their slot, is away. */
