@@ -201,6 +201,31 @@ describe('on a Redis Cluster', () => {
     await blockingConnection!.close();
   });
 
+  it('a worker waits for jobs again on a connection that was opened while the Cluster had failed', async () => {
+    const redis = connectRedis(env.REDIS_URL!, 'bullmq') as Cluster;
+    ends.push(() => redis.disconnect());
+    await redis.ping();
+    redis.disconnect();
+    await until('it has ended', () => redis.status === 'end');
+    // A Cluster with a slot that no node has does not serve the others.
+    const key = 'nobody uses this key';
+    const owner = await cluster.masterOf(key);
+    const slot = Number(await owner.admin.cluster('KEYSLOT', key));
+    const isFailed = async ({ admin }: ClusterNode): Promise<boolean> =>
+      String(await admin.cluster('INFO')).includes('cluster_state:fail');
+    await until('each node says so', async () => {
+      for (const { admin } of cluster.nodes) await admin.cluster('DELSLOTS', slot).catch(() => {});
+      return (await Promise.all(cluster.nodes.map(isFailed))).every(Boolean);
+    });
+    let tries = 0;
+    redis.on('reconnecting', () => tries++);
+    const connected = redis.connect();
+    await until('it tries again', () => tries > 0);
+    await owner.admin.cluster('ADDSLOTS', slot);
+    await connected;
+    expect(redis.status).toBe('ready');
+  });
+
   it('nothing is lost, doubled or hanging when slots move', async () => {
     const service = await open();
     for (const key of [JOBS_KEY, ...service.names.slice(0, 3).map((name) => `headway:{${name}}`)]) {

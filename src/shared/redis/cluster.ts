@@ -80,6 +80,7 @@ function watch(cluster: Cluster, role: ConnectionRole): void {
   cluster.on('error', () => {});
   keepScriptsFromMovingSlots(cluster);
   drainOnce(internals.connectionPool);
+  settleConnect(cluster);
 
   const isOpen = (): boolean => cluster.status === 'ready' || cluster.status === 'connect';
   const lookAgain = (): void => {
@@ -154,6 +155,23 @@ function drainOnce(pool: EventEmitter): void {
       isDrained = true;
     }
     return emit.call(pool, event, ...args);
+  };
+}
+
+/**
+ * Makes `connect` settle when the Cluster is ready or has ended. In ioredis 6, its promise stays pending if the first node that
+ * is asked says that the Cluster has failed, as during a failover, and a later try succeeds. A worker of BullMQ waits for it.
+ */
+function settleConnect(cluster: Cluster): void {
+  const { connect } = cluster;
+  cluster.connect = () => {
+    let settle = (): void => {};
+    return new Promise<void>((resolve, reject) => {
+      const onEnd = (): void => reject(new Error('Connection is closed.'));
+      settle = () => void cluster.off('ready', resolve).off('end', onEnd);
+      cluster.on('ready', resolve).on('end', onEnd);
+      connect.call(cluster).then(resolve, reject);
+    }).finally(settle);
   };
 }
 
