@@ -38,8 +38,8 @@ const internalsOf = (cluster: Cluster) =>
 describe('on a Redis Cluster', () => {
   let cluster: TestCluster;
   let env: Record<string, string>;
-  /** It goes through all the tests. */
-  let api: TestProcess;
+  /** An API and a worker, which go through all the tests. */
+  let processes: TestProcess[] = [];
   let tests = 0;
   const ends: Array<() => unknown> = [];
   beforeAll(async () => {
@@ -49,14 +49,12 @@ describe('on a Redis Cluster', () => {
       REDIS_URL: cluster.url.replace('://', `://${USER}:${PASSWORD}@`),
       TOKEN_SECRET: 'a secret for tests that is long enough',
       JOBS_DIR: jobsDir('until-file'),
-      // A worker connects to the Cluster for each kind of job, and each connection reads the slots again and again.
-      WORKER_JOBS: 'steps,until-file',
       LOCK_DURATION_MS: '15000',
       STALLED_INTERVAL_MS: '1000',
       ADMIN_TOKEN,
       CHANNEL_RULES: JSON.stringify([{ channel: 'public.**', subscribe: 'anyone' }]),
     };
-    api = await startApi(env);
+    processes = await Promise.all([startApi(env), startWorker(env)]);
   });
   afterEach(async () => {
     for (const end of ends.splice(0).reverse()) await end();
@@ -64,15 +62,13 @@ describe('on a Redis Cluster', () => {
     await cluster.settled();
   });
   afterAll(async () => {
-    await api?.kill();
+    await Promise.all(processes.map((process) => process.kill()));
     await cluster?.stop();
   });
 
   /** A job, channels, and their viewers, which see everything that happens to the Cluster. */
   async function open() {
-    const { url } = api;
-    const worker = await startWorker(env);
-    ends.push(() => worker.kill());
+    const { url } = processes[0]!;
     await until('the API is ready', async () => (await fetch(`${url}/readyz`)).ok);
     const test = ++tests;
     const names = upTo(CHANNELS_OF_A_TEST).map((i) => `public.${test}.${i}`);
@@ -152,7 +148,7 @@ describe('on a Redis Cluster', () => {
       level: 'ok',
       found: '3 masters, 6 nodes, 16384 of 16384 slots served',
     });
-    for (const check of ['redis replicas', 'redis permissions']) {
+    for (const check of ['redis replicas', 'redis permissions', 'workers']) {
       expect(found.find((one) => one.check === check)).toMatchObject({ check, level: 'ok' });
     }
 
