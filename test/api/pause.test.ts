@@ -185,10 +185,11 @@ describe('a paused kind of job', () => {
         expect(data.position).toBe(2);
         expect(data.beginsInMs).toBeLessThan(300_000);
       }
-      expect(await (await client.get(last)).json()).toMatchObject({
-        ...{ state: 'waiting', position: 2 },
-        beginsInMs: expect.any(Number),
-      });
+      const view = await client.get(last);
+      expect([view.status, await view.json()]).toMatchObject([
+        200,
+        { state: 'waiting', position: 2, beginsInMs: expect.any(Number) },
+      ]);
       // Nothing is published of a job without viewers, and the position of one that is not watched any more is withdrawn.
       const published = () => connection.hget(`headway:{job:${third.id}}:slots`, 'queue');
       expect(await published()).toBeNull();
