@@ -60,7 +60,7 @@ export async function bundleFast(root, dist, mains, errors) {
     // Compiled code belongs to one text: a new text has a new name.
     entryFileNames: '[name]-[hash].cjs',
     chunkFileNames: 'shared-[hash].cjs',
-    // Half of the text, which each process reads.
+    // They are a tenth of the text, which each process reads.
     comments: false,
   });
   const loader = join(folder, 'load.mjs');

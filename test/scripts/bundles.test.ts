@@ -52,11 +52,13 @@ describe('the bundled programs of the build', () => {
     /** The texts of a program, with those of all bundles that it loads. */
     const textOf = (program: string): string => {
       const files = new Set(bundles.filter((name) => name.startsWith(`${program}-`)));
+      let texts = '';
       for (const file of files) {
         const text = readFileSync(join(programs, file), 'latin1');
         for (const [, name] of text.matchAll(/require\("\.\/([^"]+\.cjs)"\)/g)) files.add(name!);
+        texts += text;
       }
-      return [...files].map((file) => readFileSync(join(programs, file), 'latin1')).join('');
+      return texts;
     };
     const ofTheirs = /\bmoveToFinishedArgs\b|CONNECTION_CLOSED_ERROR_MSG/g;
     expect(new Set(textOf('worker').match(ofTheirs))).toEqual(

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { atExit } from './at-exit.js';
 import { temporaryFolder } from './folder.js';
+import { NEVER_OVERLOADED } from './never-overloaded.js';
 
 export { temporaryFolder };
 
@@ -22,8 +23,6 @@ export interface TestProcess {
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-/** A busy machine delays every process. Only the tests of this check are about that. */
-const NEVER_OVERLOADED = { SHED_LOOP_DELAY_MS: '0', SHED_MEMORY_PERCENT: '0' };
 const running = new Set<ChildProcess>();
 atExit(() => {
   for (const child of running) child.kill('SIGKILL');

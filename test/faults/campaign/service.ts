@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { NEVER_OVERLOADED } from '../../support/never-overloaded.js';
 import { adopt, end, isRunning } from './children.js';
 import { type Network, startNetwork } from './network.js';
 import { type RedisNode, startRedisNode } from './redis-node.js';
@@ -91,9 +92,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     IDEMPOTENCY_TTL_MS: String(keepMs),
     CHANNEL_TTL_MS: String(keepMs),
     LIMIT_LOOPBACK: 'off',
-    // A busy machine delays every process.
-    SHED_LOOP_DELAY_MS: '0',
-    SHED_MEMORY_PERCENT: '0',
+    ...NEVER_OVERLOADED,
     WEBHOOK_HOSTS: '127.0.0.1',
     WEBHOOK_ALLOW_PRIVATE: 'true',
   };
